@@ -42,11 +42,13 @@ void buf_put_hex(struct buf *b, const void *p, size_t n);
 void buf_put_percent(struct buf *b, struct str s, bool keep_slash);
 /* Drops the first n bytes. */
 void buf_consume(struct buf *b, size_t n);
-static inline struct str buf_str(const struct buf *b)
+static inline struct str
+buf_str(const struct buf *b)
 {
 	return (struct str){ b->p, b->n };
 }
-static inline int buf_failed(const struct buf *b)
+static inline int
+buf_failed(const struct buf *b)
 {
 	return b->err;
 }

@@ -35,7 +35,8 @@ struct id {
 struct id id_new(void);
 void id_text(struct id id, char out[2 * ID_LEN + 1]);
 int id_parse(struct str s, struct id *out);
-static inline bool id_eq(struct id a, struct id b)
+static inline bool
+id_eq(struct id a, struct id b)
 {
 	return memcmp(a.b, b.b, ID_LEN) == 0;
 }

@@ -11,17 +11,20 @@ struct list {
 	struct list *next, *prev;
 };
 
-static inline void list_init(struct list *l)
+static inline void
+list_init(struct list *l)
 {
 	l->next = l->prev = l;
 }
 
-static inline bool list_empty(const struct list *l)
+static inline bool
+list_empty(const struct list *l)
 {
 	return l->next == l;
 }
 
-static inline void list_insert(struct list *before, struct list *node)
+static inline void
+list_insert(struct list *before, struct list *node)
 {
 	node->prev = before->prev;
 	node->next = before;
@@ -30,17 +33,20 @@ static inline void list_insert(struct list *before, struct list *node)
 }
 
 /* At the end of the list whose head is l. */
-static inline void list_push(struct list *l, struct list *node)
+static inline void
+list_push(struct list *l, struct list *node)
 {
 	list_insert(l, node);
 }
 
-static inline void list_push_front(struct list *l, struct list *node)
+static inline void
+list_push_front(struct list *l, struct list *node)
 {
 	list_insert(l->next, node);
 }
 
-static inline void list_del(struct list *node)
+static inline void
+list_del(struct list *node)
 {
 	node->prev->next = node->next;
 	node->next->prev = node->prev;
@@ -48,7 +54,8 @@ static inline void list_del(struct list *node)
 }
 
 /* The first node, unlinked, or NULL. */
-static inline struct list *list_pop(struct list *l)
+static inline struct list *
+list_pop(struct list *l)
 {
 	struct list *node = l->next;
 

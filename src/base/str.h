@@ -22,22 +22,26 @@ struct str {
 #define STR(lit) ((struct str)STR_INIT(lit))
 #define STR_ARG(s) (int)(s).n, (s).p
 
-static inline struct str str_of(const char *cstr)
+static inline struct str
+str_of(const char *cstr)
 {
 	return (struct str){ cstr, cstr ? strlen(cstr) : 0 };
 }
 
-static inline struct str str_make(const void *p, size_t n)
+static inline struct str
+str_make(const void *p, size_t n)
 {
 	return (struct str){ p, n };
 }
 
-static inline bool str_eq(struct str a, struct str b)
+static inline bool
+str_eq(struct str a, struct str b)
 {
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-static inline bool str_is(struct str a, const char *cstr)
+static inline bool
+str_is(struct str a, const char *cstr)
 {
 	return str_eq(a, str_of(cstr));
 }

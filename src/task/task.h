@@ -53,7 +53,8 @@ void waitq_init(struct waitq *q);
 int waitq_park(struct waitq *q, int64_t deadline); /* parks */
 void waitq_wake(struct waitq *q, unsigned n);
 void waitq_wake_all(struct waitq *q);
-static inline bool waitq_empty(const struct waitq *q)
+static inline bool
+waitq_empty(const struct waitq *q)
 {
 	return list_empty(&q->waiters);
 }
@@ -80,7 +81,8 @@ struct io {
 int io_add(struct io *io, int fd, void (*on_event)(struct io *, unsigned));
 /* Forgets it: a task waiting on it wakes with ERR_CLOSED. Idempotent. */
 void io_del(struct io *io);
-static inline void io_unready(struct io *io, unsigned events)
+static inline void
+io_unready(struct io *io, unsigned events)
 {
 	io->ready &= (uint8_t)~events;
 }
