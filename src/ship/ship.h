@@ -1,0 +1,30 @@
+/*
+ * Delivery: takes sealed segments to their destinations, steps 6 to 13 of the durability protocol. Runs in the shipper's loop: one task a stream, one a bundle in flight.
+ */
+#ifndef SLUICE_SHIP_SHIP_H
+#define SLUICE_SHIP_SHIP_H
+
+#include "sink/stream.h"
+#include "zone/zone.h"
+
+struct ship; /* the shipper's state for one configuration */
+
+/* Locks state_dir/shipper.lock (waits for an older shipper to go), opens the destinations, starts the streams' tasks. Called on a task. */
+int ship_start(struct conf *c, struct zone *z, const char *state_dir, struct ship **out);
+/* Something was sealed, or a child was reaped (orphans: look for open segments without an owner). Any time, never parks. */
+void ship_wake(struct ship *s, bool orphans);
+/* The workers are gone: recover, bundle and send everything at once without waiting for the interval, until all is delivered or the deadline. Parks. Returns the number of
+ * files still waiting (0: all shipped). */
+unsigned ship_drain(struct ship *s, int64_t deadline);
+
+/* For status: one row a stream. */
+struct ship_status {
+	struct str stream;
+	uint64_t waiting_bytes, waiting_files, sent_objects, sent_bytes, failures;
+	int64_t oldest; /* UTC ns; 0: nothing waits */
+	bool held;
+	char why[240];
+};
+unsigned ship_get_status(struct ship *s, struct ship_status *out, unsigned max);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * Destinations. One interface, a table of functions a kind: s3 (sink/s3.c), dir (sink/dir.c).
+ */
+#ifndef SLUICE_SINK_SINK_H
+#define SLUICE_SINK_SINK_H
+
+#include "base/base.h"
+#include "base/hash.h"
+#include "task/task.h"
+
+/* What is to be delivered: a file's stretch under a key, with its identity. */
+struct sink_item {
+	struct str key;
+	struct id id;
+	const char *path; /* the file: length bytes from offset */
+	uint64_t offset, length;
+	struct str content_type, content_encoding;
+	struct str uri;              /* full URI of an object, raw bytes; empty: none */
+	bool gzip_id;                /* the file is a bundle whose gzip header carries the id */
+	const unsigned char *sha256; /* if known already, else NULL */
+};
+
+enum sink_outcome {
+	SINK_CONFIRMED, /* it is there, and it is ours */
+	SINK_TAKEN,     /* another id has this key: fix the next n durably, then try that */
+	SINK_AGAIN,     /* unknown or busy: the same key with the same id again, after back-off */
+	SINK_HELD, /* the destination is misconfigured or refuses us: breaker opens, data stays */
+	SINK_PERMANENT /* this item cannot be delivered (message sinks) */
+};
+
+struct sink_result {
+	enum sink_outcome outcome;
+	int64_t retry_after; /* ns the destination asked for; 0 */
+	char why[240];       /* for log and health: "503 SlowDown", "connect to …: refused" */
+};
+
+struct sink;
+struct sink_conf; /* one `sink …;` line, parsed */
+
+struct sink_ops {
+	const char *kind; /* "s3", "dir" */
+	/* In the shipper, once a destination. 0 or an error with why. */
+	int (*open)(const struct sink_conf *conf, struct sink **out, char *why, size_t cap);
+	/* Steps 11 of the protocol (and the dir sink's own): parks; the result is always filled. */
+	void (*put)(struct sink *s, const struct sink_item *item, bool verify, int64_t deadline,
+	    struct sink_result *out);
+	/* Tried once at start: does the store honour conditional writes? Parks. 1 yes, 0 no, or an error. */
+	int (*probe)(struct sink *s, int64_t deadline);
+	void (*close)(struct sink *s);
+};
+
+struct sink_conf {
+	const struct sink_ops *ops;
+	struct str prefix;      /* s3: of keys */
+	struct str destination; /* for log and metrics: "s3:store/bucket", "dir:/path" */
+	void *arg;              /* the kind's own */
+};
+
+struct sink {
+	const struct sink_ops *ops;
+	bool conditional; /* store honours If-None-Match (from the probe); dir: true */
+};
+
+/* Keys, pure (rows I-21, I-22, I-33, I-34, I-36). hour_ns: any time within the UTC hour of the data. n 0: the first. unique: stores without conditional writes get the id in the key. */
+int sink_bundle_key(struct str prefix, int64_t hour_ns, struct str host, unsigned n,
+    const struct id *unique, struct buf *out);
+/* <prefix><user>/YYYY/MM/DD/<clean uri>.<unix ns>.<ext> */
+int sink_object_key(
+    struct str prefix, struct str user, struct str uri, int64_t time_ns, struct buf *out);
+/* The n-th alternative: ".n" before the extension. */
+int sink_key_alternative(struct str key, unsigned n, struct buf *out);
+const char *sink_content_type(struct str ext_or_key);
+/* Host part: "." becomes "-"; "unknown" if there is none; only [A-Za-z0-9-_]. */
+void sink_host_name(char *out, size_t cap);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * `stream NAME { … }`: one durable stream as configured; read by ingest (workers) and ship (shipper).
+ */
+#ifndef SLUICE_SINK_STREAM_H
+#define SLUICE_SINK_STREAM_H
+
+#include "conf/conf.h"
+#include "sink/sink.h"
+
+enum stream_mode { STREAM_BUNDLE, STREAM_OBJECT, STREAM_MESSAGE };
+enum stream_validate { VALIDATE_NONE, VALIDATE_JSON };
+
+struct stream_retry {
+	uint64_t max; /* UINT64_MAX: unlimited */
+	int64_t initial, max_interval;
+	double multiplier;
+	bool jitter;
+};
+
+struct stream_conf {
+	struct stream_conf *next;
+	struct str name; /* [a-z0-9_-]{1,64} */
+	unsigned index;  /* in the zone */
+	const char *dir; /* state_dir/name */
+	struct sink_conf *sink;
+	int mode, validate;
+	bool sync, verify;
+	int gzip_level; /* 0: auto */
+	uint64_t bundle_size, spool_size, min_free;
+	int64_t bundle_interval, deliver_timeout;
+	uint64_t concurrency;
+	struct stream_retry retry;
+	uint64_t breaker_failures;
+	int64_t breaker_open;
+};
+
+extern struct conf_module stream_module;
+void stream_conf_register(void);
+struct stream_conf *stream_first(struct conf *c);
+struct stream_conf *stream_find(struct conf *c, struct str name);
+
+#endif

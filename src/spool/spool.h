@@ -1,0 +1,66 @@
+/*
+ * The writing end of a stream's spool, in a worker: append records, wake when they are on disk. Steps 1 to 4 of the durability protocol.
+ *
+ * Group commit: appends fill a buffer; when no sync is under way the buffer goes to the commit helper (pwrite, fdatasync) while the next one
+ * fills; all who waited wake together. A failed write or sync closes the segment for good: its waiters fail, it is never written or synced again, and the shipper recovers what it holds.
+ */
+#ifndef SLUICE_SPOOL_SPOOL_H
+#define SLUICE_SPOOL_SPOOL_H
+
+#include "spool/segment.h"
+#include "task/task.h"
+
+#define SPOOL_GATHER_MAX (64u * 1024) /* longer bodies go through spool_upload */
+
+struct spool_options {
+	const char *dir;       /* the stream's folder; made by spool_prepare */
+	bool sync;             /* false: acknowledged once written, not synced */
+	bool object;           /* each record is an object: always a segment of its own */
+	uint64_t segment_size; /* sealed beyond this */
+	int64_t
+	    seal_interval; /* ns; a segment with records is sealed this long after its first one */
+	uint32_t slot, generation;
+	/* Bytes that may still be added now (spool_size and min_free, as the caller knows them); asked before each append, cheap. */
+	uint64_t (*room)(void *arg);
+	void (*added)(void *arg, uint64_t bytes); /* bytes of disk taken */
+	void (*sealed)(void *arg);                /* a segment is ready for the shipper */
+	void *arg;
+};
+
+struct spool;
+
+/* Makes the stream's folder and those in it, synced (blocking; the master at start). */
+int spool_prepare(const char *dir, bool object);
+/* Borrows opt's strings. One a stream and worker. */
+int spool_new(const struct spool_options *opt, struct spool **out);
+
+struct spool_record {
+	struct str user, attrs, body;
+};
+/* Parks until the record is durable (sync) and returns 0; ERR_NOSPACE, ERR_IO, ERR_TOO_LARGE (user or attrs), ERR_STOPPING; ERR_CANCELLED: the client left, the record may have been stored.
+ * The record's memory may go once this returns. */
+int spool_append(struct spool *s, const struct spool_record *r);
+
+/* A long body or an object, streamed to a file of its own that becomes a one-record segment. Nothing is visible to the shipper before commit; an abort (or a crash) leaves no record. */
+struct spool_upload;
+/* size_hint: announced length, 0 if unknown (reserves space). Parks. */
+int spool_upload_begin(struct spool *s, struct str user, struct str attrs, uint64_t size_hint,
+    struct spool_upload **out);
+int spool_upload_write(
+    struct spool_upload *u, const void *p, size_t n); /* parks; p is used up on return */
+/* Durable and visible on 0. Frees u in every case. Parks. */
+int spool_upload_commit(struct spool_upload *u);
+/* Frees u; never parks (files are removed by a helper). */
+void spool_upload_abort(struct spool_upload *u);
+
+/* Seals what is open: at shutdown (then appends fail with ERR_STOPPING). Parks. */
+int spool_close(struct spool *s, int64_t deadline);
+void spool_free(struct spool *s);
+
+/* Figures since start, for status and tests. */
+struct spool_stats {
+	uint64_t records, bytes, commits, failures;
+};
+struct spool_stats spool_get_stats(const struct spool *s);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * What the processes share: slots, bells and the few numbers one writes and others read. Made by the master before fork, inherited by all.
+ *
+ * Every process lives in a numbered slot; slot 0 is the master's, 1 the shipper's, 2 the janitor's, workers from 3 on. Ownership is slot + generation, never a pid.
+ * Each number here has one writing slot; readers load it relaxed.
+ */
+#ifndef SLUICE_ZONE_ZONE_H
+#define SLUICE_ZONE_ZONE_H
+
+#include <stdatomic.h>
+
+#include "task/task.h"
+
+enum { ZONE_SLOT_MASTER, ZONE_SLOT_SHIPPER, ZONE_SLOT_JANITOR, ZONE_SLOT_WORKER };
+
+#define ZONE_MAX_STREAMS 64
+
+struct zone_stream {
+	_Atomic uint64_t
+	    on_disk; /* by the shipper: bytes of the stream's folder tree at its last look */
+	_Atomic uint64_t looked_at; /* by the shipper: number of looks so far */
+};
+
+struct zone_slot {
+	_Atomic uint32_t generation; /* by the master */
+	_Atomic int32_t pid;         /* by the master; 0: empty */
+	_Atomic int64_t heartbeat;   /* by the slot: monotonic ns, at least once a second */
+	_Atomic uint64_t
+	    added[ZONE_MAX_STREAMS]; /* by the slot: bytes put into the stream since start */
+};
+
+struct zone;
+/* Anonymous shared memory and one bell a slot. NULL with errno on failure. */
+struct zone *zone_new(unsigned slots);
+unsigned zone_slots(const struct zone *z);
+struct zone_slot *zone_slot(struct zone *z, unsigned slot);
+struct zone_stream *zone_stream(struct zone *z, unsigned stream);
+
+/* Publish, then ring; who is woken re-reads state. Never blocks. */
+void zone_ring(struct zone *z, unsigned slot);
+/* In the slot's process: on_ring runs in the loop (must not park) after one or more rings. */
+int zone_listen(struct zone *z, unsigned slot, void (*on_ring)(void *arg), void *arg);
+
+#endif
