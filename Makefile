@@ -1,55 +1,145 @@
-# Sluice. `./configure` writes build/config.mk; without it these defaults hold.
+# Sluice: how it is built, tested, installed. `./configure` writes $(B)/config.mk, which sets the tools, flags and
+# libraries; where there is none yet, make runs it by itself with --debug (a developer's build, with crash points).
+#
+#   make                       build/sluice, build/sluicectl, build/libsluice.a
+#   make check                 sets up what the tests need and runs every test (ci/check)
+#   make check-unit            C unit tests and fuzz corpora of the tree in B
+#   make check-func [ARGS=…]   functional tests; ARGS go to pytest
+#   make B=build-x CC=clang-14 SANITIZE=-fsanitize=address,undefined …   another tree beside the first
+#
+# Variables: B build folder · V=1 whole commands · WERROR=1 warnings are errors · CC CFLAGS LDFLAGS SANITIZE EVENT SWITCH
+# TESTBUILD override what configure chose. Folders and layers: src/LAYERS; a new .c file is picked up by itself.
+
 B ?= build
--include $(B)/config.mk
+all:
 
-CC ?= cc
-AR ?= ar
-EVENT ?= epoll
-SWITCH ?= x86_64
-CFLAGS ?= -O2 -g
-WARN = -Wall -Wextra -Wshadow -Wvla -Wframe-larger-than=2048 -Wmissing-prototypes -Wstrict-prototypes
+# ---- configuration
+
+# Goals that need no configured tree, or make one of their own.
+UNCONFIGURED := check check-asan check-func crash bench demo lint format fuzz dist clean
+ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
+include $(B)/config.mk
+endif
+
+CONFIGURE_ARGS ?= --debug --build=$(B)
+given = $(if $(filter default undefined,$(origin $1)),,$1='$($1)')
+$(B)/config.mk: configure
+	$(call given,CC) $(call given,CFLAGS) ./configure $(CONFIGURE_ARGS)
+
+# ---- flags
+
+Q := $(if $(V),,@)
 CPPFLAGS += -D_GNU_SOURCE -Isrc -I$(B) $(if $(TESTBUILD),-DSLUICE_TEST)
-TESTBUILD ?= 1
-LIBS ?= -lbearssl -lz -lpthread
-ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(SANITIZE) -fno-omit-frame-pointer -pthread
+ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(if $(SANITIZE),,$(FRAME)) $(if $(filter 1,$(WERROR)),-Werror) \
+	$(HARDEN) $(if $(SANITIZE),,$(FORTIFY)) $(SANITIZE) -fno-omit-frame-pointer -pthread
+COMPILE = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP
+LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS)
 
-# Platform files: one a platform, chosen by configure.
+# ---- what there is
+
+# Platform files: one a platform behind one header, chosen by configure.
 PLATFORM_ALL := $(wildcard src/task/event_*.c src/task/switch_*)
 PLATFORM := src/task/event_$(EVENT).c $(wildcard src/task/switch_$(SWITCH).*)
-LIB_DIRS := base conf task zone net spool limit http upstream gate s3 sink ship ingest proxy status admin
+
+# Every layer that src/LAYERS names goes into the library, but for the programs on its last line.
+PROGRAM_DIRS := server ctl cni
+LIB_DIRS := $(filter-out $(PROGRAM_DIRS),$(shell sed '/^\#/d' src/LAYERS))
 LIB_SRC := $(filter-out $(PLATFORM_ALL),$(foreach d,$(LIB_DIRS),$(wildcard src/$d/*.c))) $(wildcard $(PLATFORM))
-LIB_OBJ := $(patsubst src/%,$(B)/obj/%.o,$(LIB_SRC))
-SERVER_OBJ := $(patsubst src/%,$(B)/obj/%.o,$(wildcard src/server/*.c))
+LIB_OBJ := $(LIB_SRC:src/%=$(B)/obj/%.o)
+LIB := $(B)/libsluice.a
 
-UNIT_SRC := $(wildcard test/unit/*/test_*.c)
-UNIT_BIN := $(patsubst test/%.c,$(B)/test/%,$(UNIT_SRC))
+objects = $(patsubst src/%,$(B)/obj/%.o,$(wildcard src/$1/*.c))
+SERVER_OBJ := $(call objects,server)
+CTL_OBJ := $(call objects,ctl)
+CNI_OBJ := $(call objects,cni)
+PROGRAMS := $(if $(SERVER_OBJ),$(B)/sluice) $(if $(CTL_OBJ),$(B)/sluicectl) $(if $(CNI_OBJ),$(B)/sluice-cni)
 
-all: $(B)/libsluice.a $(if $(SERVER_OBJ),$(B)/sluice)
+UNIT_BIN := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/unit/*/test_*.c))
+FUZZ_BIN := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/fuzz/fuzz_*.c))
+VENDOR_LIBS := $(if $(filter 1,$(VENDORED)),$(B)/vendor/lib/libz.a $(B)/vendor/lib/libbearssl.a)
 
-$(B)/sluice: $(SERVER_OBJ) $(B)/libsluice.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(SERVER_OBJ) $(B)/libsluice.a $(LIBS)
+# ---- the library and the programs
 
-$(B)/libsluice.a: $(LIB_OBJ)
+all: $(LIB) $(PROGRAMS)
+
+$(LIB): $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $(LIB_OBJ)
+	@echo "  AR    $@"
+	$(Q)$(AR) rcs $@ $(LIB_OBJ)
 
-$(B)/obj/%.c.o: src/%.c
+$(B)/sluice: $(SERVER_OBJ) $(LIB)
+$(B)/sluicectl: $(CTL_OBJ) $(LIB)
+$(B)/sluice-cni: $(CNI_OBJ) $(LIB)
+$(PROGRAMS):
+	@echo "  LINK  $@"
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
+$(B)/obj/%.c.o: src/%.c $(B)/config.mk | $(VENDOR_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC    $<"
+	$(Q)$(COMPILE) -c -o $@ $<
 
-$(B)/obj/%.S.o: src/%.S
+$(B)/obj/%.S.o: src/%.S $(B)/config.mk
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  AS    $<"
+	$(Q)$(COMPILE) -c -o $@ $<
 
-$(B)/test/unit/%: test/unit/%.c $(B)/libsluice.a
+# Jumps between stacks on purpose, which the fortified longjmp takes for an attack.
+$(B)/obj/task/switch_portable.c.o: private FORTIFY :=
+
+$(B)/vendor/lib/%.a:
+	$(Q)$(MAKE) -C vendor OUT='$(abspath $(B))/vendor' CC='$(CC)' AR='$(AR)' '$(abspath $@)'
+
+# ---- tests
+
+$(B)/test/unit/%: test/unit/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itest $(ALL_CFLAGS) -MMD -MP -o $@ $< $(B)/libsluice.a -lcmocka $(LIBS)
+	@echo "  CC    $<"
+	$(Q)$(COMPILE) -Itest $(LDFLAGS) -o $@ $< $(LIB) -lcmocka $(LIBS)
 
-check-unit: $(UNIT_BIN)
-	@for t in $(UNIT_BIN); do echo "$$t"; $$t || exit 1; done
+# A fuzz target with a main() that replays its corpus; `make fuzz` builds the same files with libFuzzer.
+$(B)/test/fuzz/%: test/fuzz/%.c test/fuzz/replay.c $(LIB)
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(COMPILE) -Itest $(LDFLAGS) -o $@ $< test/fuzz/replay.c $(LIB) $(LIBS)
+
+unit: $(UNIT_BIN) $(FUZZ_BIN)
+
+check-unit: unit
+	@ci/run-unit $(B)
+
+check check-asan check-func crash bench demo lint format fuzz:
+	@ci/$@ $(ARGS)
+
+# ---- install, distribute
+
+DESTDIR ?=
+sbindir = $(prefix)/sbin
+bindir = $(prefix)/bin
+mandir = $(prefix)/share/man
+INSTALL ?= install
+confdir = $(DESTDIR)$(sysconfdir)/sluice
+
+install: all $(wildcard conf/man/sluice.8)
+	$(if $(TESTBUILD),$(error this tree is a test build, with crash points: run ./configure first))
+	$(INSTALL) -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man8 $(confdir)
+	$(if $(SERVER_OBJ),$(INSTALL) -m 755 $(B)/sluice $(DESTDIR)$(sbindir))
+	$(if $(CTL_OBJ),$(INSTALL) -m 755 $(B)/sluicectl $(DESTDIR)$(bindir))
+	$(if $(CNI_OBJ),$(INSTALL) -m 755 $(B)/sluice-cni $(DESTDIR)$(bindir))
+	$(if $(wildcard conf/man/sluice.8),$(INSTALL) -m 644 conf/man/sluice.8 $(DESTDIR)$(mandir)/man8)
+	[ -e $(confdir)/sluice.conf ] || $(INSTALL) -m 644 conf/sluice.conf $(confdir)
+
+# Leaves the configuration: it is the operator's.
+uninstall:
+	rm -f $(DESTDIR)$(sbindir)/sluice $(DESTDIR)$(bindir)/sluicectl $(DESTDIR)$(bindir)/sluice-cni \
+		$(DESTDIR)$(mandir)/man8/sluice.8
+
+dist:
+	@ci/dist
 
 clean:
 	rm -rf $(B)
 
--include $(LIB_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(UNIT_BIN:=.d)
-.PHONY: all check-unit clean
+.PHONY: all unit check check-unit check-func check-asan crash bench demo lint format fuzz install uninstall dist clean
+.DELETE_ON_ERROR:
+-include $(LIB_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(CNI_OBJ:.o=.d) $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
