@@ -33,6 +33,7 @@ void buf_put_str(struct buf *b, struct str s);
 void buf_puts(struct buf *b, const char *cstr);
 void buf_putc(struct buf *b, char c);
 void buf_put_u64(struct buf *b, uint64_t v);
+/* Needs room for one byte more than it adds, which vsnprintf(3) makes a zero. */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* As a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
 void buf_put_json(struct buf *b, struct str s);
