@@ -41,10 +41,16 @@ ssize_t file_read_full(int fd, void *p, size_t n, off_t at);
 int file_sync(int fd);     /* fsync */
 int file_datasync(int fd); /* fdatasync */
 int file_close(int fd);    /* reports a failed close; EINTR counts as closed */
+int file_truncate(int fd, uint64_t n);
+/* Blocks for [at, at + n), so that writing there cannot run out of space; the size grows to at + n. */
+int file_allocate(int fd, uint64_t at, uint64_t n);
 int file_rename(const char *from, const char *to);
+/* A second name for a file; ERR_EXISTS if it is taken. */
+int file_link(const char *from, const char *to);
 int file_unlink(const char *path); /* a missing file is OK */
 int file_sync_dir(const char *dir);
-/* Makes path and missing parents (DIR_MODE), syncing each parent it added to. */
+/* Makes path and missing parents (DIR_MODE), syncing each parent it added to, and the parent of the last folder that was there
+ * already (whoever made that one may have died before syncing). */
 int file_make_dirs(const char *path);
 /* Replaces path by these bytes so that after a crash the old or the new is there, never a mix: temporary file, fsync, rename,
  * fsync of the folder. */
@@ -57,17 +63,30 @@ int file_space(const char *path, uint64_t *free_bytes, uint64_t *total_bytes);
 int file_each(const char *dir, int (*each)(const char *name, void *arg), void *arg);
 
 /*
- * Crash points: in builds with -DSLUICE_TEST (configure --debug), SLUICE_CRASH="name:N" kills this process with SIGKILL
- * at its Nth passage of file_crash_point("name"), and SLUICE_FAIL="call:N:ERRNO[:short]" makes the Nth such file call fail
- * ("*" counts every call). Elsewhere they cost nothing.
+ * Crash points: in builds with -DSLUICE_TEST (configure --debug) these variables of the environment make a process
+ * fail on purpose. Elsewhere they cost nothing.
+ *
+ *	SLUICE_CRASH=name:N                  SIGKILL to this process at its Nth passage of file_crash_point("name")
+ *	SLUICE_CRASH=@call:N                 the same just before its Nth file call of that name
+ *	SLUICE_FAIL=call:N:ERRNO             its Nth such call fails, without being done
+ *	SLUICE_FAIL=call:N+:ERRNO            so does every one from the Nth on
+ *	SLUICE_FAIL=call:N:ERRNO:short       the Nth pwrite writes half, then the next one fails
+ *	SLUICE_TEST_ROLE=worker              only processes of this role do any of it
+ *	SLUICE_CRASH_ONCE=/path/flag         only if this file could be made: not again after a respawn
+ *
+ * Calls are named as in struct file_ops, "*" is any of them; ERRNO is a name (EIO) or a number. Calls are counted over all
+ * threads of the process.
  */
 #ifdef SLUICE_TEST
 void file_crash_point(const char *name);
-/* Reads the two variables and installs the failing table; called once at start of a process. */
+/* Reads the variables for a process without a role; called once at start of a process. */
 void file_test_init(void);
+/* The same for a role ("worker", "shipper", "master"); called again after fork, before any thread. Counts begin anew. */
+void file_test_role(const char *role);
 #else
 #define file_crash_point(name) ((void)0)
 #define file_test_init() ((void)0)
+#define file_test_role(role) ((void)0)
 #endif
 
 #endif

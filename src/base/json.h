@@ -17,7 +17,7 @@ struct json_check {
 	uint64_t offset; /* bytes taken so far; after ERR_BAD: of the offending byte */
 	uint16_t depth;
 	uint8_t state, sub;                      /* private */
-	uint32_t aux;                            /* private */
+	uint8_t low, high;                       /* private */
 	uint64_t is_object[JSON_MAX_DEPTH / 64]; /* one bit a level */
 };
 
@@ -32,10 +32,16 @@ int json_check_end(struct json_check *c);
 /* One whole text. *bad_at is set on ERR_BAD. */
 int json_check_text(struct str text, uint64_t *bad_at);
 
+/*
+ * Walks the members of an object or the elements of an array: at 0 for the first call; *name is the raw name with its quotes ({NULL, 0}
+ * in an array), *value the raw value. 1 for one more, 0 at the end, ERR_BAD if the text is neither. The text must be valid: what
+ * json_check_text has accepted, or a value that came out of one; over any other text it gives nonsense, but stays inside.
+ */
+int json_next(struct str container, size_t *at, struct str *name, struct str *value);
 /* Looks up a member of a JSON object text, the last of equal names; *value is its raw text (a string keeps its quotes). 0, ERR_NOT_FOUND or
- * ERR_BAD. Names are compared after unescaping. */
+ * ERR_BAD (the text is checked). Names are compared after unescaping. */
 int json_get(struct str object, const char *name, struct str *value);
-/* Unescapes a raw string value (with its quotes) to out. 0 or ERR_BAD. */
+/* Unescapes a raw string value (with its quotes) to out; half a surrogate pair becomes U+FFFD. 0, ERR_BAD or out's failure. */
 struct buf;
 int json_unquote(struct str raw, struct buf *out);
 
