@@ -15,10 +15,12 @@ struct listen_options {
 	int unix_mode;      /* 0: 0660; of a unix socket's file */
 };
 
-/* Descriptor (non-blocking, close-on-exec), or an error with errno kept. An existing unix socket nobody answers on is replaced; one that answers is ERR_LOCKED. */
+/* Descriptor (non-blocking, close-on-exec), or an error with errno kept. An existing unix socket nobody answers on is
+ * replaced; one that answers, like a TCP port in use, is ERR_LOCKED. */
 int listen_open(const struct addr *a, const struct listen_options *opt);
-/* Accepts one: descriptor (non-blocking, close-on-exec, TCP_NODELAY) or ERR_AGAIN, ERR_IO … Survives EMFILE: takes one connection on the
- * reserve descriptor and drops it (counted by the return ERR_BUSY). */
+/* Accepts one from a socket of listen_open's: descriptor (non-blocking, close-on-exec, TCP_NODELAY), ERR_AGAIN (none is waiting)
+ * or an error. Survives running out of descriptors: takes one connection on a reserve descriptor and drops it, which is ERR_BUSY;
+ * ERR_IO if there is not even that: leave it for a while. peer may be NULL. */
 int listen_accept(int fd, struct addr *peer);
 
 #endif
