@@ -1,0 +1,99 @@
+"""Fixtures of the functional tests.
+
+    server          factory: server(store=minio, bucket=bucket, main="worker_processes 1;", …) -> a running lib.server.Sluice
+    minio           a MinIO of this test process, over http; minio_tls the same over https
+    bucket          a fresh bucket of minio
+    scripted_store  a store that behaves as the test says (lib/store.py); its bucket: scripted_store.bucket()
+    authority       a certificate authority of the tests
+    built_tree      factory: built_tree("static", "--static") -> the folder of a tree built with these options
+
+Tests run in parallel processes, each with its own MinIO, ports and folders."""
+
+import fcntl
+import subprocess
+
+import pytest
+
+from lib.certs import Authority
+from lib.minio import Minio
+from lib.server import TOP, Sluice
+from lib.store import ScriptedStore
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Lets fixtures see whether their test failed."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call":
+        item.call_report = report
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certs"))
+
+
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory):
+    running = Minio(tmp_path_factory.mktemp("minio"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def minio_tls(tmp_path_factory, authority):
+    running = Minio(tmp_path_factory.mktemp("minio-tls"), authority)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def bucket(minio):
+    return minio.bucket()
+
+
+@pytest.fixture
+def scripted_store():
+    store = ScriptedStore()
+    yield store
+    store.stop()
+
+
+@pytest.fixture
+def server(request, tmp_path):
+    """Each call starts one server in a folder of its own. At the end all are killed: a test that cares how they stop, stops them."""
+    started = []
+
+    def start(**options):
+        folder = options.pop("folder", tmp_path / f"s{len(started)}")
+        sluice = Sluice.__new__(Sluice)
+        started.append(sluice)  # before it starts: what fails to start is reaped, too
+        sluice.__init__(folder, **options)
+        return sluice
+
+    yield start
+    report = getattr(request.node, "call_report", None)
+    for sluice in started:
+        sluice.reap()
+        if report is None or report.failed:
+            print(f"---- log of {sluice.folder}:\n{sluice.tail(200)}")
+    for sluice in started:
+        sluice.assert_sane()
+
+
+@pytest.fixture(scope="session")
+def built_tree():
+    def build(name, *options):
+        folder = f"build/{name}"
+        (TOP / "build").mkdir(exist_ok=True)
+        with open(TOP / f"build/.{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one of the parallel processes builds, the others wait
+            done = subprocess.run(
+                ["sh", "-c", '. ci/lib.sh; tree "$@"', "sh", name, *options],
+                cwd=TOP, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            )
+        assert done.returncode == 0, f"{folder} does not build:\n{done.stdout}{done.stderr}"
+        return folder
+
+    return build
