@@ -44,7 +44,7 @@ int task_yield(void);                   /* parks until the others ready now had 
 /* Yields if this task has used up its slice (a millisecond of CPU since it was last switched to): call it in loops that compute. */
 int task_breathe(void);
 
-/* A fair queue of parked tasks. waitq_wake appends woken tasks to the run queue and never switches; a waiter that was woken and
+/* A fair queue of parked tasks. It outlives its waiters' return, unless waitq_wake_all was the last call on it. waitq_wake appends woken tasks to the run queue and never switches; a waiter that was woken and
  * then cancelled passes its wake on; every woken waiter checks its condition again. */
 struct waitq {
 	struct list waiters;
@@ -61,38 +61,52 @@ waitq_empty(const struct waitq *q)
 
 /*
  * A descriptor in the loop. Registered once (edge-triggered where the back-end can), so waiting costs no system call: io_wait
- * returns at once while the direction is thought ready; whoever gets EAGAIN calls io_unready() and waits again.
+ * returns at once while the direction is thought ready; whoever gets EAGAIN, or less than asked for from a stream socket, calls
+ * io_unready() and may wait again. Readiness is told once: bytes left unread without io_unready() are not told again.
  *
- * on_event, if set, is called from the loop (not on a task stack; must not park) when an event arrives that no task waits for: it may
- * start a task, or cancel the one whose client left. An idle keep-alive connection is a struct io with on_event and nothing else.
+ * on_event, if set, is called from the loop (not on a task stack; must not park) when IO_READ or IO_HUP arrives and no task waits to
+ * read: it may start a task, or cancel the one whose client left. It may come more than once for the same bytes. An idle keep-alive
+ * connection is a struct io with on_event and nothing else; the task that leaves it idle has called io_unready(io, IO_READ).
+ *
+ * IO_HUP (the peer closed its side, or an error) comes together with IO_READ, so that the reader finds the end or the error. It lets
+ * a writer wait on: the peer may have closed only its own direction. When both are gone IO_WRITE comes too.
  */
-enum { IO_READ = 1, IO_WRITE = 2, IO_HUP = 4 /* peer closed or error; always reported */ };
-
-struct io {
-	int fd;                 /* -1: not registered */
-	uint32_t gen;           /* private: stale events are dropped */
-	uint8_t ready;          /* IO_* seen and not yet used up */
-	struct task *waiter[2]; /* private: reader, writer */
-	struct list link;       /* private */
-	void (*on_event)(struct io *io, unsigned events);
+enum {
+	IO_READ = 1,
+	IO_WRITE = 2,
+	IO_HUP = 4,
+	IO_TOLD = 8 /* private: for back-ends without edges */
 };
 
-/* The caller's memory; fd stays the caller's to close, after io_del. 0 or ERR_NOMEM, ERR_IO. fd must be non-blocking. */
+struct wait_node; /* one of the things a parked task waits for; private */
+
+struct io {
+	int fd;                                           /* -1: not registered */
+	uint32_t gen;                                     /* private: stale events are dropped */
+	uint8_t ready;                                    /* IO_* seen and not yet used up */
+	struct wait_node *waiter[2];                      /* private: reader, writer */
+	void (*on_event)(struct io *io, unsigned events); /* may be changed at any time */
+};
+
+/* The caller's memory; fd stays the caller's to close, after io_del. fd must be non-blocking, and connect() comes before.
+ * 0 or ERR_NOMEM, ERR_EXISTS (fd has another io), ERR_IO (the kernel refused, e.g. for a regular file): then fd is -1. */
 int io_add(struct io *io, int fd, void (*on_event)(struct io *, unsigned));
-/* Forgets it: a task waiting on it wakes with ERR_CLOSED. Idempotent. */
+/* Forgets it: a task waiting on it wakes with ERR_CLOSED. Idempotent, and allowed on a zeroed or never added one with fd -1. */
 void io_del(struct io *io);
 static inline void
 io_unready(struct io *io, unsigned events)
 {
-	io->ready &= (uint8_t)~events;
+	io->ready &= (uint8_t) ~(events | IO_TOLD);
 }
-/* Parks until one of events (IO_READ or IO_WRITE, or both; IO_HUP wakes either) is ready. At most one task a direction. */
+/* Parks until one of events (IO_READ or IO_WRITE, or both) is ready. At most one task a direction. */
 int io_wait(struct io *io, unsigned events, int64_t deadline);
 
 /* For one-shot use on a descriptor that is not registered: io_add, wait, io_del. Parks. */
 int task_wait_fd(int fd, unsigned events, int64_t deadline);
 
-/* Several things at once: returns the index of one that is ready, ERR_TIMEOUT or ERR_CANCELLED. Parks. */
+/* Several things at once, at most TASK_WAIT_MAX: returns the index of one that is ready, ERR_TIMEOUT, ERR_CANCELLED or ERR_CLOSED
+ * (an io of the set was deleted). Parks. */
+#define TASK_WAIT_MAX 16
 struct task_source {
 	struct io *io; /* with events, or */
 	unsigned events;
@@ -104,17 +118,24 @@ int task_wait_any(const struct task_source *set, unsigned n, int64_t deadline);
 struct timer {
 	int64_t deadline;
 	uint32_t heap_index; /* private; 0: not armed */
+	uint32_t reserved;   /* private: a task's own, its place in the heap is kept free */
 	void (*fire)(struct timer *t);
 };
-/* Arms or re-arms. Keep-alive time-outs use it by the ten thousand: O(log n). The struct starts zeroed. */
+/* Arms or re-arms. Keep-alive time-outs use it by the ten thousand: O(log n). The struct starts zeroed. 0, or ERR_NOMEM if the
+ * heap cannot grow (then it is not armed). */
 int timer_set(struct timer *t, int64_t deadline);
 void timer_clear(struct timer *t);
+static inline bool
+timer_armed(const struct timer *t)
+{
+	return t->heap_index != 0;
+}
 
 /*
  * One blocking call on a helper thread while the task is parked. Not cut short by cancel or deadline: the cancel is kept
  * and reported by the next wait. fn must not touch the loop or tasks; arg lives on the heap or is otherwise stable. Each pool has its own
  * threads (started on first use, at most the number given at offload_limit) and its own queue, so hung DNS never holds up a commit.
- * Returns fn's value; ERR_NOMEM if no thread could be made.
+ * Returns fn's value; ERR_NOMEM if no thread could be made; ERR_CANCELLED, without calling fn, in a task that was cancelled before.
  */
 enum offload_pool { OFFLOAD_COMMIT, OFFLOAD_SYNC, OFFLOAD_DNS, OFFLOAD_MISC, OFFLOAD_POOLS };
 int offload(enum offload_pool pool, int (*fn)(void *arg), void *arg);
@@ -126,8 +147,9 @@ struct offload_job {
 	int result;               /* private */
 	struct offload_job *next; /* private */
 };
-int offload_start(enum offload_pool pool, struct offload_job *job);
-void offload_limit(
-    enum offload_pool pool, unsigned threads); /* default 1 for COMMIT, 4 for others */
+int offload_start(
+    enum offload_pool pool, struct offload_job *job); /* 0 or ERR_NOMEM: then done is not called */
+void offload_limit(enum offload_pool pool,
+    unsigned threads); /* default 1 for COMMIT, 4 for others; at most 32; after loop_init */
 
 #endif
