@@ -4,6 +4,8 @@
 #ifndef SLUICE_HTTP_CHUNK_H
 #define SLUICE_HTTP_CHUNK_H
 
+#include <sys/types.h>
+
 #include "base/base.h"
 
 struct chunk_decoder {
