@@ -152,8 +152,8 @@ note_field(struct http_head *h, struct framing *f, struct str name, struct str v
 	case 14:
 		return is_name(name, "content-length", 14) ? note_content_length(h, value) : 0;
 	case 17:
-		return is_name(name, "transfer-encoding", 17) ? note_transfer_encoding(f, value) :
-								0;
+		return is_name(name, "transfer-encoding", 17) ? note_transfer_encoding(f, value)
+							      : 0;
 	default:
 		return 0;
 	}
@@ -161,8 +161,7 @@ note_field(struct http_head *h, struct framing *f, struct str name, struct str v
 
 /* The lines from p to the empty one before end. */
 static int
-parse_fields(
-    struct http_head *h, struct framing *f, const char *p, const char *end, bool request)
+parse_fields(struct http_head *h, struct framing *f, const char *p, const char *end, bool request)
 {
 	struct http_header *field;
 	const char *start, *stop;
@@ -288,7 +287,7 @@ http_parse_request(struct http_head *h, const char *p, size_t n, size_t *scanned
 	const char *line;
 	int end, err;
 
-	if (n > start && !http_is_class(p[start], HTTP_CLASS_TOKEN) && (start || p[0] != '\r'))
+	if (n > start && !http_is_class(p[start], HTTP_CLASS_TOKEN) && !(n == 1 && p[0] == '\r'))
 		return ERR_BAD;
 	end = find_end(p, n, start, scanned);
 	if (end < 0)

@@ -7,7 +7,6 @@
 #include "base/base.h"
 
 /* As http_normalise_path; merge false keeps repeated slashes. */
-int path_normalise(
-    struct str target, bool merge, char *out, struct str *path, struct str *query);
+int path_normalise(struct str target, bool merge, char *out, struct str *path, struct str *query);
 
 #endif
