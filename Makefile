@@ -46,6 +46,11 @@ PROGRAM_DIRS := server ctl cni
 LIB_DIRS := $(filter-out $(PROGRAM_DIRS),$(shell sed '/^\#/d' src/LAYERS))
 LIB_SRC := $(filter-out $(PLATFORM_ALL),$(foreach d,$(LIB_DIRS),$(wildcard src/$d/*.c))) $(wildcard $(PLATFORM))
 LIB_OBJ := $(LIB_SRC:src/%=$(B)/obj/%.o)
+# kqueue where there is none: the tests drive event_kqueue.c through a stand-in over epoll.
+ifeq ($(EVENT) $(shell uname -s),kqueue Linux)
+CPPFLAGS += -Itest/kqueue
+LIB_OBJ += $(B)/obj/test/kqueue/kevent.c.o
+endif
 LIB := $(B)/libsluice.a
 
 objects = $(patsubst src/%,$(B)/obj/%.o,$(wildcard src/$1/*.c))
@@ -84,8 +89,13 @@ $(B)/obj/%.S.o: src/%.S $(B)/config.mk
 	@echo "  AS    $<"
 	$(Q)$(COMPILE) -c -o $@ $<
 
+$(B)/obj/test/%.c.o: test/%.c $(B)/config.mk
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(COMPILE) -c -o $@ $<
+
 # Jumps between stacks on purpose, which the fortified longjmp takes for an attack.
-$(B)/obj/task/switch_portable.c.o: private FORTIFY :=
+$(B)/obj/task/switch_sigaltstack.c.o: private FORTIFY :=
 
 $(B)/vendor/lib/%.a:
 	$(Q)$(MAKE) -C vendor OUT='$(abspath $(B))/vendor' CC='$(CC)' AR='$(AR)' '$(abspath $@)'

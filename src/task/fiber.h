@@ -90,7 +90,7 @@ fiber_unregister(unsigned id)
 
 /* The bytes may be read although no frame holds them now. */
 static inline void
-fiber_readable(void *p, size_t n)
+fiber_readable(const void *p, size_t n)
 {
 	(void)VALGRIND_MAKE_MEM_DEFINED(p, n);
 }
@@ -109,7 +109,7 @@ fiber_unregister(unsigned id)
 }
 
 static inline void
-fiber_readable(void *p, size_t n)
+fiber_readable(const void *p, size_t n)
 {
 	(void)p, (void)n;
 }

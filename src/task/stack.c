@@ -5,7 +5,7 @@
  *	| guard, no access | stack, growing down ...  first frame | struct task |
  *
  * which the kernel counts as two maps. Stacks of ended tasks stay warm and are taken again last in, first out. They do not
- * keep memory for ever: one that was touched deeper than KEEP gives back what lies below when it is returned, and
+ * keep memory for ever: one found touched deeper than KEEP when it is returned gives back what lies below, and
  * once a second those that nobody needed since the second before are unmapped. Caller: task.c.
  */
 #include <stdio.h>
@@ -28,7 +28,8 @@
 #define KEEP (16 * 1024) /* bytes at the top that a warm stack keeps */
 #define PROBE \
 	(2048 + 64) /* a frame is at most 2048 bytes, so this many hold a return address if used */
-#define WARM_MIN 16 /* so many are never unmapped */
+#define PROBE_EVERY 8      /* tasks run on a stack between two looks */
+#define WARM_MIN 16        /* so many are never unmapped */
 #define MAPS_DEFAULT 65530 /* Linux's vm.max_map_count where it cannot be read */
 #define MAPS_SPARE 2000    /* for libraries, buffers, and the rest of the process */
 #define TRIM_INTERVAL (1 * NS_PER_S)
@@ -126,24 +127,31 @@ stack_take(void)
 	return CONTAINER_OF(node, struct task, link);
 }
 
-/* True if the stack was used below its top KEEP bytes. Reading a page never touched maps the one page of zeros. */
+/* True if the stack was used below its top KEEP bytes. Frames are aligned to 16 bytes with the return address in the upper
+ * half, so every second word is enough. Reading a page never touched maps the one page of zeros. */
 FIBER_UNCHECKED static bool
 touched_deeply(const struct task *t)
 {
-	uint64_t *word = (uint64_t *)(void *)(t->low + (map_size - guard_size) - KEEP - PROBE);
-	uint64_t seen = 0;
+	const uint64_t *word =
+	    (uint64_t *)(void *)(t->low + (map_size - guard_size) - KEEP - PROBE);
+	uint64_t a = 0, b = 0, c = 0, d = 0;
 
 	fiber_readable(word, PROBE);
-	for (size_t i = 0; i < PROBE / sizeof(*word); i++)
-		seen |= word[i];
-	return seen != 0;
+	for (size_t i = 1; i < PROBE / sizeof(*word); i += 8) {
+		a |= word[i];
+		b |= word[i + 2];
+		c |= word[i + 4];
+		d |= word[i + 6];
+	}
+	return (a | b | c | d) != 0;
 }
 
 void
 stack_give(struct task *t)
 {
 	fiber_forget(t->low, t->size);
-	if (map_size - guard_size > KEEP + PROBE && touched_deeply(t))
+	if (++t->uses % PROBE_EVERY == 0 && map_size - guard_size > KEEP + PROBE &&
+	    touched_deeply(t))
 		madvise(t->low, map_size - guard_size - KEEP, MADV_DONTNEED);
 	list_push_front(&warm, &t->link);
 	if (++warm_count > WARM_MIN && !timer_armed(&trim_timer))

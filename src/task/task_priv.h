@@ -42,6 +42,7 @@ struct task {
 	size_t size;
 	void *fake; /* AddressSanitizer's */
 	unsigned valgrind_id;
+	unsigned uses; /* tasks this stack has served */
 };
 
 /* task.c */
