@@ -1,7 +1,7 @@
 /*
- * conf_apply(): runs the setters. A scope is made by copying its parent's structs, then its defaults
- * run, then its simple directives in order, then its blocks in order; so a block sees all that stands
- * around it, before or behind.
+ * conf_apply(): runs the setters. A scope is made by copying its parent's structs, then its
+ * defaults run, then its simple directives in order, then its blocks in order; so a block sees all
+ * that stands around it, before or behind.
  */
 #include "conf/conf_priv.h"
 

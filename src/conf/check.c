@@ -1,14 +1,14 @@
 /*
- * conf_check(): every node against the directive rows. All errors of a file are found in one run, so
- * nothing here stops at the first.
+ * conf_check(): every node against the directive rows. All errors of a file are found in one run,
+ * so nothing here stops at the first.
  */
 #include <limits.h>
 #include <stdlib.h>
 
 #include "conf/conf_priv.h"
 
-/* The directives met in the blocks that are open, to find the second of a kind. A block's entries are
- * those behind its start. */
+/* The directives met in the blocks that are open, to find the second of a kind. A block's entries
+ * are those behind its start. */
 struct seen {
 	struct {
 		const struct conf_row *row;

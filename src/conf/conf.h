@@ -66,7 +66,7 @@ enum {
 	CONF_WARN = 1 << 3,
 	/* known from nginx, refused: the reason is help */
 	CONF_REFUSE = 1 << 4,
-	/* the block's children are data, not directives (types, map); it runs with the simple ones */
+	/* the block's children are data, not directives (types, map); runs with the simple ones */
 	CONF_FREE_FORM = 1 << 5,
 };
 
@@ -78,12 +78,14 @@ struct conf_row {
 	unsigned contexts;
 	unsigned min_args, max_args; /* max UINT_MAX: any */
 	unsigned flags;
-	/* Called in conf_apply for each node. into: the module's struct of the scope (the offset in it
-	 * is the setter's business). 0, or an error after conf_error(). NULL: nothing to run. */
+	/* Called in conf_apply for each node. into: the module's struct of the scope (the offset
+	 * in it is the setter's business). 0, or an error after conf_error(). NULL: nothing to
+	 * run. */
 	int (*set)(
 	    struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
 	size_t offset; /* of the field in the module's struct, for the stock setters */
-	/* As text, "" or NULL for none; run through set when the outermost scope of its kind is made. */
+	/* As text, "" or NULL for none; run through set when the outermost scope of its kind is
+	 * made. */
 	const char *default_;
 	const char *unit;  /* "time", "size", "flag", "count", "enum:a|b", … for the manual */
 	const char *help;  /* one line */
@@ -96,8 +98,8 @@ struct conf_module {
 	const struct conf_row *rows; /* ends with a NULL name */
 	size_t size;                 /* of the struct kept a scope; may be 0 */
 	unsigned index;              /* given by conf_register */
-	/* After the whole tree is applied: cross-checks (unknown names, missing buckets). 0 or an error
-	 * after conf_error(). May be NULL. */
+	/* After the whole tree is applied: cross-checks (unknown names, missing buckets). 0 or an
+	 * error after conf_error(). May be NULL. */
 	int (*finish)(struct conf *c);
 };
 
@@ -112,8 +114,8 @@ struct conf_scope {
 /* Before the first parse, in layer order; at most CONF_MAX_MODULES. A second time does nothing. */
 #define CONF_MAX_MODULES 32
 void conf_register(struct conf_module *m);
-/* The row in force for name in a context (one bit): a module's, else the table of nginx's directives
- * that we lack (then row->name names a group). NULL: none. */
+/* The row in force for name in a context (one bit): a module's, else the table of nginx's
+ * directives that we lack (then row->name names a group). NULL: none. */
 const struct conf_row *conf_find_row(struct str name, unsigned context);
 /* Walks all rows of all modules in order of registration: each(row, module, arg). */
 void conf_each_row(
@@ -121,15 +123,15 @@ void conf_each_row(
 
 /* NULL only without memory. */
 struct conf *conf_new(void);
-void conf_free(struct conf *c); /* NULL is fine; wipes nothing but frees everything */
+void conf_free(struct conf *c); /* NULL is fine */
 struct arena *conf_arena(struct conf *c);
 
-/* -p PORT; call before parsing. The first listen of a native file gets this port (one is added where
- * the first server has none); a .yml file needs it. */
+/* -p PORT; call before parsing. The first listen of a native file gets this port (one is added
+ * where the first server has none); a .yml file needs it. */
 void conf_set_port(struct conf *c, unsigned port);
-/* Parse without checking; may be called several times, what is read is added at the end of the tree.
- * The name is what errors show. include is relative to the folder of the first file. 0, or ERR_CONFIG
- * with messages kept. */
+/* Parse without checking; may be called several times, what is read is added at the end of the
+ * tree. The name is what errors show. include is relative to the folder of the first file. 0, or
+ * ERR_CONFIG with messages kept. */
 int conf_parse_file(struct conf *c, const char *path);
 /* -g "directives;" and tests. */
 int conf_parse_text(struct conf *c, const char *name, struct str text);
@@ -139,8 +141,8 @@ int conf_apply(struct conf *c);
 /* The main scope after conf_apply, and a module's struct in a scope. */
 struct conf_scope *conf_main(struct conf *c);
 void *conf_of(const struct conf_scope *s, const struct conf_module *m);
-/* For setters of blocks: a child scope copied from parent, then the block's directives run in it. The
- * scope is returned in *out (may be NULL). 0, or ERR_CONFIG with messages kept. */
+/* For setters of blocks: a child scope copied from parent, then the block's directives run in it.
+ * The scope is returned in *out (may be NULL). 0, or ERR_CONFIG with messages kept. */
 int conf_apply_block(struct conf *c, const struct conf_node *block, struct conf_scope *parent,
     unsigned context, struct conf_scope **out);
 /* True if node is the first of its name in the scope's block: a list that was inherited is to be
@@ -148,8 +150,8 @@ int conf_apply_block(struct conf *c, const struct conf_node *block, struct conf_
 bool conf_first_here(struct conf *c, const struct conf_scope *scope, const struct conf_node *node);
 /* The first node of the main context; NULL if there is none. */
 struct conf_node *conf_tree(struct conf *c);
-/* Adds a synthesised node (yml front-end) with n_args strings as last child of parent (NULL: the main
- * context), which becomes a block by it. NULL without memory. */
+/* Adds a synthesised node (yml front-end) with n_args strings as last child of parent (NULL: the
+ * main context), which becomes a block by it. NULL without memory. */
 struct conf_node *conf_node_add(
     struct conf *c, struct conf_node *parent, const char *name, unsigned n_args, ...);
 
@@ -159,17 +161,17 @@ void conf_error(struct conf *c, const struct conf_node *at, const char *fmt, ...
 void conf_warn(struct conf *c, const struct conf_node *at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 unsigned conf_errors(const struct conf *c);
-/* All messages, one a line: errors first, marked "[emerg] ", then warnings, "[warn] ", as nginx marks
- * them. In the arena. */
+/* All messages, one a line: errors first, marked "[emerg] ", then warnings, "[warn] ", as nginx
+ * marks them. In the arena. */
 struct str conf_messages(struct conf *c);
-/* On reload: a warning in next for each directive that changed against now and needs a restart. Both
- * are checked. */
+/* On reload: a warning in next for each directive that changed against now and needs a restart.
+ * Both are checked. */
 void conf_warn_restart(struct conf *next, struct conf *now);
 
 /* The tree as text that parses to the same tree, secrets as "***" (-T). */
 void conf_dump(struct conf *c, struct buf *out);
-/* The reference: all rows as mdoc (body of a man page) or Markdown tables, and what becomes of nginx's
- * directives that we lack. */
+/* The reference: all rows as mdoc (body of a man page) or Markdown tables, and what becomes of
+ * nginx's directives that we lack. */
 void conf_reference(struct buf *out, bool mdoc);
 
 /* Stock setters. The field at offset of the module's struct is: */
@@ -205,16 +207,18 @@ struct conf_bounds {
 	uint64_t min, max;
 };
 
-/* nginx's units: sizes b k m g (powers of 1024, either case); times ms s m h d w M y, largest first,
- * with or without spaces between, seconds where there is no unit. 0, or ERR_BAD (also on overflow). */
+/* nginx's units: sizes b k m g (powers of 1024, either case); times ms s m h d w M y, largest
+ * first, with or without spaces between, seconds where there is no unit. 0, or ERR_BAD (also on
+ * overflow). */
 int conf_parse_size(struct str s, uint64_t *out);
 int conf_parse_time(struct str s, int64_t *ns);
-/* The shortest text that parses back to the same, for messages: "10m", "90s", "64k". Times are cut to
- * milliseconds. */
+/* The shortest text that parses back to the same, for messages: "10m", "90s", "64k". Times are cut
+ * to milliseconds. */
 #define CONF_UNIT_LEN 32
 void conf_format_size(uint64_t bytes, char out[CONF_UNIT_LEN]);
 void conf_format_time(int64_t ns, char out[CONF_UNIT_LEN]);
-/* For arguments of the form key=value: true, and the value, if the node's argument i has this key. */
+/* For arguments of the form key=value: true, and the value, if the node's argument i has this key.
+ * */
 bool conf_arg_kv(const struct conf_node *n, unsigned i, const char *key, struct str *value);
 
 #endif

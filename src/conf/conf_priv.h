@@ -82,8 +82,8 @@ unsigned conf_inner_context(struct str block_name);
 /* suggest.c: the nearest name that is allowed in the context, else in any; NULL: nothing near. */
 const char *conf_suggest(struct str name, unsigned context);
 
-/* nginx.c: groups of nginx's directives that we lack. name holds the names, separated by spaces; one
- * that ends in * is a prefix. Ends with a NULL name. */
+/* nginx.c: groups of nginx's directives that we lack. name holds the names, separated by spaces;
+ * one that ends in * is a prefix. Ends with a NULL name. */
 extern const struct conf_row conf_nginx_rows[];
 const struct conf_row *conf_nginx_find(struct str name, unsigned context);
 

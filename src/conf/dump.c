@@ -3,8 +3,8 @@
  */
 #include "conf/conf_priv.h"
 
-/* Where arguments are secret: from argument `from` on (1: the first), if the directive has this name
- * and, unless NULL, this first argument. */
+/* Where arguments are secret: from argument `from` on (1: the first), if the directive has this
+ * name and, unless NULL, this first argument. */
 static const struct {
 	const char *name, *first;
 	unsigned from;
@@ -53,8 +53,8 @@ put_quoted(struct buf *out, struct str s)
 	buf_putc(out, '"');
 }
 
-/* A word that stood bare. Blanks, ";" and "{" are in it only behind a backslash that stays ("{" also
- * behind "$"), a quote at its start only because a backslash was dropped. */
+/* A word that stood bare. Blanks, ";" and "{" are in it only behind a backslash that stays ("{"
+ * also behind "$"), a quote at its start only because a backslash was dropped. */
 static void
 put_bare(struct buf *out, struct str s)
 {

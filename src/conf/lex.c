@@ -1,9 +1,9 @@
 /*
  * The scanner: splits text into directives exactly as nginx does. White space separates words; ";"
  * and "{" end a directive; "#" where a word could begin starts a comment. A word may be in ' or ",
- * which must be followed by white space, ";", "{" or ")". A backslash takes the next character out of
- * play; \" \' and \\ lose their backslash, \t \r \n become control characters, any other keeps it.
- * "${" does not open a block. "}" ends a block only where a word could begin.
+ * which must be followed by white space, ";", "{" or ")". A backslash takes the next character out
+ * of play; \" \' and \\ lose their backslash, \t \r \n become control characters, any other keeps
+ * it. "${" does not open a block. "}" ends a block only where a word could begin.
  *
  * Called by parse.c for files and by apply.c for defaults.
  */

@@ -1,8 +1,8 @@
 /*
- * What becomes of the directives of nginx (open source, 1.30) that we lack: each is refused, with the
- * reason, or accepted with a warning where ignoring it harms nobody. Refused is whatever would change
- * who may do what, where data goes, or what an answer says. A row of a module hides the one here, so a
- * directive that gets implemented needs no change in this file.
+ * What becomes of the directives of nginx (open source, 1.30) that we lack: each is refused, with
+ * the reason, or accepted with a warning where ignoring it harms nobody. Refused is whatever would
+ * change who may do what, where data goes, or what an answer says. A row of a module hides the one
+ * here, so a directive that gets implemented needs no change in this file.
  *
  * A row stands for a group: its name lists the directives, its help is the reason.
  */

@@ -1,8 +1,8 @@
 /*
- * Text to tree: blocks, include with patterns, files. Nothing here knows what a directive means but
- * include. A file's syntax errors end that file; the rest is still read, so that one run shows as much
- * as it can. Bounded by CONF_MAX_DEPTH, CONF_MAX_INCLUDE, CONF_MAX_FILES and CONF_MAX_FILE, whatever
- * the input is.
+ * Text to tree: blocks, include with patterns, files. Nothing here knows what a directive means
+ * but include. A file's syntax errors end that file; the rest is still read, so that one run shows
+ * as much as it can. Bounded by CONF_MAX_DEPTH, CONF_MAX_INCLUDE, CONF_MAX_FILES and
+ * CONF_MAX_FILE, whatever the input is.
  */
 #include <errno.h>
 #include <glob.h>
@@ -91,6 +91,12 @@ check_text(struct conf *c, const char *name, struct str text)
 	return ERR_CONFIG;
 }
 
+static const char *
+read_error(int err)
+{
+	return err == ERR_TOO_LARGE || errno == 0 ? err_text(err) : log_errno_text(errno);
+}
+
 /* Reads path, which the directive at includes. */
 static int
 include_file(struct conf *c, const struct conf_node *at, const struct source *outer,
@@ -116,8 +122,7 @@ include_file(struct conf *c, const struct conf_node *at, const struct source *ou
 		return ERR_CONFIG;
 	err = file_read_all(path, CONF_MAX_FILE, &text, &n);
 	if (err) {
-		conf_error(c, at, "cannot read \"%s\": %s", path,
-		    err == ERR_IO ? log_errno_text(errno) : err_text(err));
+		conf_error(c, at, "cannot read \"%s\": %s", path, read_error(err));
 		return ERR_CONFIG;
 	}
 	err = parse_source(c, &src, str_make(text, n), place);
@@ -316,8 +321,7 @@ conf_parse_file(struct conf *c, const char *path)
 		return ERR_CONFIG;
 	err = file_read_all(path, CONF_MAX_FILE, &text, &n);
 	if (err) {
-		conf_error_at(c, src.name, 0, "cannot read the configuration: %s",
-		    errno && err != ERR_TOO_LARGE ? log_errno_text(errno) : err_text(err));
+		conf_error_at(c, src.name, 0, "cannot read the configuration: %s", read_error(err));
 		return ERR_CONFIG;
 	}
 	if (!stat(path, &st)) {

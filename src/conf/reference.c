@@ -1,7 +1,7 @@
 /*
- * The reference manual, made from the rows: per module a list of directives with their form, default,
- * contexts and meaning, then what becomes of nginx's directives that we lack. Two writers share one
- * walk: the body of a man page (mdoc) and Markdown tables.
+ * The reference manual, made from the rows: per module a list of directives with their form,
+ * default, contexts and meaning, then what becomes of nginx's directives that we lack. Two writers
+ * share one walk: the body of a man page (mdoc) and Markdown tables.
  */
 #include <limits.h>
 

@@ -1,6 +1,6 @@
 /*
- * On reload: which directives changed that take effect only with a restart. Two trees are compared as
- * sets of directives with their arguments; only those whose row lacks CONF_RELOAD count.
+ * On reload: which directives changed that take effect only with a restart. Two trees are compared
+ * as sets of directives with their arguments; only those whose row lacks CONF_RELOAD count.
  */
 #include "conf/conf_priv.h"
 

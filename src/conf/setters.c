@@ -1,6 +1,6 @@
 /*
- * The stock setters: one argument into one field. A wrong value is named together with what would be
- * right.
+ * The stock setters: one argument into one field. A wrong value is named together with what would
+ * be right.
  */
 #include <stdio.h>
 

@@ -3,15 +3,16 @@
  *
  *	state_dir CACHE_DIR;
  *	http {
- *		store default { region …; credentials keys ID SECRET; [endpoint …; bucket_style path;] }
+ *		store default { region …; credentials keys ID SECRET;
+ *			[endpoint …; bucket_style path;] }
  *		stream usage { sink s3 default bucket=…; bundle_interval …; }   likewise error
  *		stream specimen { mode object; sink s3 default bucket=…; }
  *		server { listen PORT; location = /usage { auth user_token; ingest usage; } … }
  *	}
  *
- * Each key may come from the environment instead, as LIGHTFILE6_ and the key in capitals with "_" for
- * "."; the environment wins. Nodes carry the line of the key they come from, so that later errors
- * point into the user's file.
+ * Each key may come from the environment instead, as LIGHTFILE6_ and the key in capitals with "_"
+ * for "."; the environment wins. Nodes carry the line of the key they come from, so that later
+ * errors point into the user's file.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /*
- * The scanner of config.yml: "key: value" lines in at most two levels, comments, blank lines, plain
- * and quoted scalars. What else YAML has (lists, deeper levels, flow style, block scalars, anchors) is
- * refused with its line, never misread. Called by yml.c.
+ * The scanner of config.yml: "key: value" lines in at most two levels, comments, blank lines,
+ * plain and quoted scalars. What else YAML has (lists, deeper levels, flow style, block scalars,
+ * anchors) is refused with its line, never misread. Called by yml.c.
  */
 #include "conf/conf_priv.h"
 
@@ -93,8 +93,8 @@ hex_value(char ch)
 	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
 }
 
-/* The n hexadecimal digits of a \x or \u escape as UTF-8. False for zero, surrogates and what is not
- * hexadecimal. */
+/* The n hexadecimal digits of a \x or \u escape as UTF-8. False for zero, surrogates and what is
+ * not hexadecimal. */
 static bool
 put_code(char **to, const char *digits, size_t n)
 {
@@ -122,8 +122,8 @@ put_code(char **to, const char *digits, size_t n)
 	return true;
 }
 
-/* One escape of a double-quoted scalar, p behind its backslash: how many bytes it has, 0 if there is
- * no such escape. Writes no more than it reads, counting the backslash. */
+/* One escape of a double-quoted scalar, p behind its backslash: how many bytes it has, 0 if there
+ * is no such escape. Writes no more than it reads, counting the backslash. */
 static size_t
 put_escape(char **to, const char *p, const char *end)
 {
