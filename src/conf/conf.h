@@ -217,8 +217,7 @@ int conf_parse_time(struct str s, int64_t *ns);
 #define CONF_UNIT_LEN 32
 void conf_format_size(uint64_t bytes, char out[CONF_UNIT_LEN]);
 void conf_format_time(int64_t ns, char out[CONF_UNIT_LEN]);
-/* For arguments of the form key=value: true, and the value, if the node's argument i has this key.
- * */
+/* For arguments of the form key=value: true, and the value, if argument i has this key. */
 bool conf_arg_kv(const struct conf_node *n, unsigned i, const char *key, struct str *value);
 
 #endif

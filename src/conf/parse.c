@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "conf/conf_priv.h"
 
@@ -91,6 +92,14 @@ check_text(struct conf *c, const char *name, struct str text)
 	return ERR_CONFIG;
 }
 
+/* A file may hold secrets. */
+static void
+forget_text(char *text, size_t n)
+{
+	wipe(text, n);
+	free(text);
+}
+
 static const char *
 read_error(int err)
 {
@@ -126,7 +135,7 @@ include_file(struct conf *c, const struct conf_node *at, const struct source *ou
 		return ERR_CONFIG;
 	}
 	err = parse_source(c, &src, str_make(text, n), place);
-	free(text);
+	forget_text(text, n);
 	return err;
 }
 
@@ -329,6 +338,6 @@ conf_parse_file(struct conf *c, const char *path)
 		src.ino = st.st_ino;
 	}
 	err = parse_named(c, &src, str_make(text, n));
-	free(text);
+	forget_text(text, n);
 	return err;
 }
