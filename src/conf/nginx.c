@@ -70,7 +70,9 @@ const struct conf_row conf_nginx_rows[] = {
 	    "msie_padding msie_refresh keepalive_disable ancient_browser "
 	    "ancient_browser_value modern_browser modern_browser_value",
 	    "browsers of that age are not treated in a special way"),
-	WARN(IN_HTTP, "keepalive_min_timeout", "keepalive_timeout alone decides"),
+	WARN(IN_HTTP, "keepalive_min_timeout keepalive_requests keepalive_time",
+	    "keepalive_timeout alone decides"),
+	WARN(IN_HTTP, "resolver resolver_timeout", "names are resolved where a store says so"),
 	WARN(IN_HTTP, "auth_delay", "refusals are not delayed"),
 	WARN(IN_HTTP, "server_tokens", "answers never show a version"),
 	WARN(IN_HTTP,
@@ -89,7 +91,7 @@ const struct conf_row conf_nginx_rows[] = {
 
 	/* http core: what decides answers */
 	REFUSE(ANYWHERE, "root alias try_files", FILES),
-	REFUSE(ANYWHERE, "internal", "there are no internal redirects"),
+	REFUSE(ANYWHERE, "internal post_action", "there are no internal redirects"),
 	REFUSE(ANYWHERE, "limit_except satisfy", "access is decided by auth alone"),
 	REFUSE(ANYWHERE, "error_page", "errors are answered in JSON"),
 	REFUSE(ANYWHERE, "limit_rate limit_rate_after", "answers are not slowed down"),

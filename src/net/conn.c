@@ -14,22 +14,6 @@
 #define YIELD_BYTES (256 * 1024)
 #define MAX_IOV 64
 
-static int
-stream_error(int errnum)
-{
-	switch (errnum) {
-	case ECONNRESET:
-	case ECONNABORTED:
-	case EPIPE:
-	case ENOTCONN:
-		return ERR_CLOSED;
-	case ETIMEDOUT:
-		return ERR_TIMEOUT;
-	default:
-		return err_from_errno(errnum);
-	}
-}
-
 static bool
 would_block(int errnum)
 {
@@ -48,26 +32,47 @@ conn_init(struct conn *c, int fd, void (*on_event)(struct io *, unsigned))
 	return r;
 }
 
-ssize_t
-conn_plain_recv(struct conn *c, void *p, size_t n)
+static ssize_t
+after_recv(struct conn *c, ssize_t r, size_t asked)
 {
-	ssize_t r;
-
-	do
-		r = recv(c->io.fd, p, n, MSG_DONTWAIT);
-	while (r < 0 && errno == EINTR);
 	if (likely(r > 0)) {
 		/* What arrives from now on is a new event, but the peer's end may have been reported already. */
-		if ((size_t)r < n && !(c->io.ready & IO_HUP) && !c->hup_seen)
+		if ((size_t)r < asked && !(c->io.ready & IO_HUP) && !c->hup_seen)
 			io_unready(&c->io, IO_READ);
 		return r;
 	}
 	if (r == 0)
 		return 0;
 	if (!would_block(errno))
-		return stream_error(errno);
+		return err_from_errno(errno);
 	io_unready(&c->io, IO_READ | IO_HUP);
 	return ERR_AGAIN;
+}
+
+static ssize_t
+recv_one(struct conn *c, void *p, size_t n)
+{
+	ssize_t r;
+
+	do
+		r = recv(c->io.fd, p, n, MSG_DONTWAIT);
+	while (r < 0 && errno == EINTR);
+	return after_recv(c, r, n);
+}
+
+ssize_t
+conn_plain_recv(struct conn *c, struct iovec *iov, int n)
+{
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = (size_t)n };
+	size_t asked = 0;
+	ssize_t r;
+
+	for (int i = 0; i < n; i++)
+		asked += iov[i].iov_len;
+	do
+		r = recvmsg(c->io.fd, &m, MSG_DONTWAIT);
+	while (r < 0 && errno == EINTR);
+	return after_recv(c, r, asked);
 }
 
 /* Full. A peer that only closed its sending side would make every wait for room return at once, so that is set aside. */
@@ -90,7 +95,7 @@ send_iov(struct conn *c, struct iovec *iov, int n)
 	while (r < 0 && errno == EINTR);
 	if (likely(r >= 0))
 		return r;
-	return would_block(errno) ? send_blocked(c) : stream_error(errno);
+	return would_block(errno) ? send_blocked(c) : err_from_errno(errno);
 }
 
 ssize_t
@@ -103,7 +108,7 @@ conn_plain_send(struct conn *c, const void *p, size_t n)
 	while (r < 0 && errno == EINTR);
 	if (likely(r >= 0))
 		return r;
-	return would_block(errno) ? send_blocked(c) : stream_error(errno);
+	return would_block(errno) ? send_blocked(c) : err_from_errno(errno);
 }
 
 int
@@ -127,8 +132,8 @@ conn_read(struct conn *c, void *p, size_t n, int64_t deadline)
 	if (c->tls != NULL)
 		return tls_read(c, p, n, deadline);
 	for (;;) {
-		if (c->io.ready & (IO_READ | IO_HUP) || c->hup_seen) {
-			r = conn_plain_recv(c, p, n);
+		if (conn_plain_readable(c)) {
+			r = recv_one(c, p, n);
 			if (r != ERR_AGAIN)
 				return r;
 		}
@@ -142,7 +147,7 @@ ssize_t
 conn_read_now(struct conn *c, void *p, size_t n)
 {
 	assert(n > 0);
-	return c->tls != NULL ? tls_read_now(c, p, n) : conn_plain_recv(c, p, n);
+	return c->tls != NULL ? tls_read_now(c, p, n) : recv_one(c, p, n);
 }
 
 /* Drops n sent bytes from the front. */
@@ -220,13 +225,14 @@ conn_shutdown_write(struct conn *c, int64_t deadline)
 	int r = c->tls != NULL ? tls_shutdown_write(c, deadline) : 0;
 
 	if (shutdown(c->io.fd, SHUT_WR) != 0 && r == 0)
-		r = stream_error(errno);
+		r = err_from_errno(errno);
 	return r;
 }
 
-void
+bool
 conn_idle(struct conn *c)
 {
-	if (c->tls != NULL)
-		tls_idle(c);
+	if (conn_plain_readable(c))
+		return false;
+	return c->tls == NULL || tls_idle(c);
 }

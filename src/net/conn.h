@@ -39,7 +39,8 @@ int conn_writev(struct conn *c, struct iovec *iov, int n, int64_t stall, int64_t
 void conn_close(struct conn *c);
 /* Half-closes for writing (and close_notify), so that a lingering reader gets our last answer; parks briefly under TLS. */
 int conn_shutdown_write(struct conn *c, int64_t deadline);
-/* TLS without a record in flight gives back BearSSL's buffers (they come back with the next byte); called when a connection goes idle. */
-void conn_idle(struct conn *c);
+/* Called when a connection goes idle: TLS without a record in flight gives back BearSSL's buffers (they come back with the next byte).
+ * False: bytes, or the peer's end, are here already and no event will announce them; read instead of waiting for on_event. */
+bool conn_idle(struct conn *c);
 
 #endif

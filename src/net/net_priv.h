@@ -7,8 +7,15 @@
 #include "net/tls.h"
 
 /* ---- conn.c: the socket itself, whether or not TLS runs on it ---- */
-/* One recv: bytes, 0 at the end, ERR_AGAIN or an error. Never parks. */
-ssize_t conn_plain_recv(struct conn *c, void *p, size_t n);
+/* False: a read would only hear that there is nothing. */
+static inline bool
+conn_plain_readable(const struct conn *c)
+{
+	return (c->io.ready & (IO_READ | IO_HUP)) != 0 || c->hup_seen;
+}
+
+/* One recv into n pieces: bytes, 0 at the end, ERR_AGAIN or an error. Never parks. */
+ssize_t conn_plain_recv(struct conn *c, struct iovec *iov, int n);
 /* One send: bytes, ERR_AGAIN or an error. Never parks. */
 ssize_t conn_plain_send(struct conn *c, const void *p, size_t n);
 /* Parks until the socket can be read or written; deadline and stall as in conn_write. */
@@ -21,6 +28,6 @@ int tls_writev(struct conn *c, struct iovec *iov, int n, int64_t stall, int64_t 
 int tls_shutdown_write(struct conn *c, int64_t deadline);
 /* close_notify as far as the socket takes it now. */
 void tls_say_goodbye(struct conn *c);
-void tls_idle(struct conn *c);
+bool tls_idle(struct conn *c);
 
 #endif

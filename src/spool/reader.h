@@ -4,6 +4,8 @@
 #ifndef SLUICE_SPOOL_READER_H
 #define SLUICE_SPOOL_READER_H
 
+#include <sys/types.h>
+
 #include "spool/segment.h"
 
 #define READER_BUFFER (64u * 1024)

@@ -43,6 +43,14 @@
 #define SEGMENT_FRAME_LEN 40
 #define SEGMENT_OBJECT 1u /* frames are objects with key and type in attrs */
 #define SEGMENT_SINGLE 2u
+/* user and attrs together: whoever reads holds them in memory, whatever the body's length. */
+#define SEGMENT_META_MAX (32u * 1024)
+
+/* Names of attributes. An object without a key gets one from user, URI and time when it is sent. */
+#define SEGMENT_ATTR_URI "uri"
+#define SEGMENT_ATTR_KEY "key"
+#define SEGMENT_ATTR_TYPE "type"
+#define SEGMENT_ATTR_ENCODING "encoding"
 
 struct segment_header {
 	uint32_t flags;
@@ -67,7 +75,12 @@ int segment_decode_header(
 /* Starts the CRC of a frame: feed user, attrs and body with crc32c() after it, then put the result into f->crc. */
 uint32_t segment_frame_crc(
     const struct id *segment, uint64_t offset, const struct segment_frame *f);
+/* The CRC of a||b from theirs, n being the length of b: a body's CRC is at hand before that of the head which stands before it. */
+uint32_t segment_join_crc(uint32_t a, uint32_t b, uint64_t n);
 void segment_encode_frame(const struct segment_frame *f, unsigned char out[SEGMENT_FRAME_LEN]);
+/* Gives an encoded frame, its contents behind it in memory, its place: sets number and CRC. Returns its total length. */
+uint64_t segment_bind_frame(
+    unsigned char *frame, const struct id *segment, uint64_t offset, uint64_t number);
 /* Magic and plausible lengths only (room: bytes from the frame's start to the end of the file); the CRC is the caller's. 0 or ERR_CORRUPT. */
 int segment_decode_frame(const unsigned char *p, uint64_t room, struct segment_frame *f);
 static inline uint64_t
@@ -76,6 +89,7 @@ segment_frame_total(const struct segment_frame *f)
 	return SEGMENT_FRAME_LEN + (uint64_t)f->user_len + f->attrs_len + f->body_len;
 }
 
+/* A name beyond 65535 bytes or a value beyond SEGMENT_META_MAX is ERR_TOO_LARGE, sticking in attrs. */
 void segment_put_attr(struct buf *attrs, struct str name, struct str value);
 /* The value, or {NULL, 0}. */
 struct str segment_get_attr(struct str attrs, const char *name);

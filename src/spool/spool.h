@@ -24,14 +24,21 @@ struct spool_options {
 	uint64_t (*room)(void *arg);
 	void (*added)(void *arg, uint64_t bytes); /* bytes of disk taken */
 	void (*sealed)(void *arg);                /* a segment is ready for the shipper */
+	void (*orphaned)(
+	    void *arg); /* a segment was given up: the shipper is to look for orphans */
+	/* One commit that succeeded: its records and how long it took. */
+	void (*committed)(void *arg, uint64_t records, int64_t ns);
+	int64_t (*wall)(void *arg); /* UTC ns; NULL: clock_cached_wall() */
 	void *arg;
+	/* Any of the functions may be NULL. All are called from the loop's thread and must not park. */
 };
 
 struct spool;
 
 /* Makes the stream's folder and those in it, synced (blocking; the master at start). */
 int spool_prepare(const char *dir, bool object);
-/* Borrows opt's strings. One a stream and worker. */
+/* Borrows opt's strings. One a stream and worker; after loop_init(). Starts a task that lives until spool_close().
+ * ERR_NOMEM, ERR_TOO_LARGE (dir). */
 int spool_new(const struct spool_options *opt, struct spool **out);
 
 struct spool_record {
@@ -53,8 +60,10 @@ int spool_upload_commit(struct spool_upload *u);
 /* Frees u; never parks (files are removed by a helper). */
 void spool_upload_abort(struct spool_upload *u);
 
-/* Seals what is open: at shutdown (then appends fail with ERR_STOPPING). Parks. */
+/* Seals what is open: at shutdown (then appends fail with ERR_STOPPING). Waits for commits and uploads under way. Parks.
+ * 0, ERR_TIMEOUT, ERR_CANCELLED; may be called again. */
 int spool_close(struct spool *s, int64_t deadline);
+/* Only after spool_close() has returned 0. */
 void spool_free(struct spool *s);
 
 /* Figures since start, for status and tests. */

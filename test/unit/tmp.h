@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct tmp {
 	char dir[64];
@@ -30,9 +31,10 @@ tmp_init(struct tmp *t)
 static inline const char *
 tmp_path(struct tmp *t, const char *name)
 {
-	char *path = t->path[t->turn++ % 4];
+	char *path = t->path[t->turn++ % 4], dir[sizeof(t->dir)];
 
-	snprintf(path, sizeof(t->path[0]), "%s/%s", t->dir, name);
+	strcpy(dir, t->dir);
+	snprintf(path, sizeof(t->path[0]), "%s/%s", dir, name);
 	return path;
 }
 
