@@ -30,7 +30,7 @@ $(B)/config.mk: configure
 
 Q := $(if $(V),,@)
 CPPFLAGS += -D_GNU_SOURCE -Isrc -I$(B) $(if $(TESTBUILD),-DSLUICE_TEST)
-ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(if $(SANITIZE),,$(FRAME)) $(if $(filter 1,$(WERROR)),-Werror) \
+ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(if $(filter 1,$(WERROR)),-Werror) \
 	$(HARDEN) $(if $(SANITIZE),,$(FORTIFY)) $(SANITIZE) -fno-omit-frame-pointer -pthread
 COMPILE = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP
 LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS)
@@ -82,7 +82,7 @@ $(PROGRAMS):
 $(B)/obj/%.c.o: src/%.c $(B)/config.mk | $(VENDOR_LIBS)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(Q)$(COMPILE) -c -o $@ $<
+	$(Q)$(COMPILE) $(if $(SANITIZE),,$(FRAME)) -c -o $@ $<
 
 $(B)/obj/%.S.o: src/%.S $(B)/config.mk
 	@mkdir -p $(@D)

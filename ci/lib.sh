@@ -31,7 +31,7 @@ tree() {
 # count NAME PASSED FAILED: notes a result for summary.
 count() {
 	mkdir -p build
-	echo "$1 $2 $3" >>"$results"
+	echo "$2 $3 $1" >>"$results"
 	echo "$1: $2 passed, $3 failed"
 }
 
@@ -53,7 +53,7 @@ need() {
 
 # Prints the sum of all counts as the last line; status 0 if something passed and nothing failed.
 summary() {
-	awk '{ passed += $2; failed += $3 }
+	awk '{ passed += $1; failed += $2 }
 	END { printf "%d passed, %d failed\n", passed, failed; exit !(passed > 0 && failed == 0) }' "$results"
 }
 
