@@ -45,16 +45,20 @@ set_v4(struct addr *out, struct in_addr ip, uint16_t port)
 	out->len = sizeof(*in);
 }
 
-static int
-parse_ip(struct str host, uint16_t port, struct addr *out)
+int
+addr_parse_ip(struct str host, uint16_t port, struct addr *out)
 {
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out->u.storage;
 	char text[INET6_ADDRSTRLEN];
 	struct in_addr v4;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out->u.storage;
+	bool bracketed = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
 
+	memset(out, 0, sizeof(*out));
+	if (bracketed)
+		host = str_sub(host, 1, host.n - 2);
 	if (!str_copyz(text, sizeof(text), host))
 		return ERR_BAD;
-	if (inet_pton(AF_INET, text, &v4) == 1) {
+	if (!bracketed && inet_pton(AF_INET, text, &v4) == 1) {
 		set_v4(out, v4, port);
 		return 0;
 	}
@@ -101,7 +105,7 @@ addr_parse(struct str s, uint16_t default_port, struct addr *out)
 	/* Brackets are for v6 alone. */
 	if (s.p[0] == '[' && str_find(host, ':') < 0)
 		return ERR_BAD;
-	return parse_ip(host, port, out);
+	return addr_parse_ip(host, port, out);
 }
 
 static int

@@ -37,7 +37,7 @@ after_recv(struct conn *c, ssize_t r, size_t asked)
 {
 	if (likely(r > 0)) {
 		/* What arrives from now on is a new event, but the peer's end may have been reported already. */
-		if ((size_t)r < asked && !(c->io.ready & IO_HUP) && !c->hup_seen)
+		if ((size_t)r < asked && !(c->io.ready & IO_HUP))
 			io_unready(&c->io, IO_READ);
 		return r;
 	}
@@ -75,12 +75,12 @@ conn_plain_recv(struct conn *c, struct iovec *iov, int n)
 	return after_recv(c, r, asked);
 }
 
-/* Full. A peer that only closed its sending side would make every wait for room return at once, so that is set aside. */
 static ssize_t
-send_blocked(struct conn *c)
+send_failed(struct conn *c)
 {
-	c->hup_seen |= (c->io.ready & IO_HUP) != 0;
-	io_unready(&c->io, IO_WRITE | IO_HUP);
+	if (!would_block(errno))
+		return err_from_errno(errno);
+	io_unready(&c->io, IO_WRITE);
 	return ERR_AGAIN;
 }
 
@@ -95,7 +95,7 @@ send_iov(struct conn *c, struct iovec *iov, int n)
 	while (r < 0 && errno == EINTR);
 	if (likely(r >= 0))
 		return r;
-	return would_block(errno) ? send_blocked(c) : err_from_errno(errno);
+	return send_failed(c);
 }
 
 ssize_t
@@ -108,7 +108,7 @@ conn_plain_send(struct conn *c, const void *p, size_t n)
 	while (r < 0 && errno == EINTR);
 	if (likely(r >= 0))
 		return r;
-	return would_block(errno) ? send_blocked(c) : err_from_errno(errno);
+	return send_failed(c);
 }
 
 int
@@ -215,7 +215,6 @@ conn_close(struct conn *c)
 		close(fd);
 	}
 	c->tls = NULL;
-	c->hup_seen = false;
 	c->io.fd = -1;
 }
 

@@ -16,7 +16,6 @@ struct tls; /* net/tls.h */
 struct conn {
 	struct io io;
 	struct tls *tls; /* NULL: plain */
-	bool hup_seen;   /* private: the peer's end arrived, a short read does not mean "empty" */
 };
 
 /* A conn that holds nothing; conn_close leaves one like it. */
@@ -35,9 +34,11 @@ ssize_t conn_read_now(struct conn *c, void *p, size_t n);
 int conn_write(struct conn *c, const void *p, size_t n, int64_t stall, int64_t deadline);
 /* iov is used up (changed). */
 int conn_writev(struct conn *c, struct iovec *iov, int n, int64_t stall, int64_t deadline);
-/* TLS: sends close_notify if it can be had without waiting. Closes the descriptor; never parks. Idempotent. */
+/* TLS: sends close_notify if it can be had without waiting. Closes the descriptor; never parks. Idempotent. No other task may be within a call
+ * on c. */
 void conn_close(struct conn *c);
-/* Half-closes for writing (and close_notify), so that a lingering reader gets our last answer; parks briefly under TLS. */
+/* Half-closes for writing (and close_notify), so that a lingering reader gets our last answer; parks briefly under TLS, where what still arrives
+ * is dropped and conn_read tells only of the end. */
 int conn_shutdown_write(struct conn *c, int64_t deadline);
 /* Called when a connection goes idle: TLS without a record in flight gives back BearSSL's buffers (they come back with the next byte).
  * False: bytes, or the peer's end, are here already and no event will announce them; read instead of waiting for on_event. */

@@ -11,7 +11,7 @@
 static inline bool
 conn_plain_readable(const struct conn *c)
 {
-	return (c->io.ready & (IO_READ | IO_HUP)) != 0 || c->hup_seen;
+	return (c->io.ready & (IO_READ | IO_HUP)) != 0;
 }
 
 /* One recv into n pieces: bytes, 0 at the end, ERR_AGAIN or an error. Never parks. */
@@ -20,6 +20,10 @@ ssize_t conn_plain_recv(struct conn *c, struct iovec *iov, int n);
 ssize_t conn_plain_send(struct conn *c, const void *p, size_t n);
 /* Parks until the socket can be read or written; deadline and stall as in conn_write. */
 int conn_plain_wait(struct conn *c, unsigned events, int64_t stall, int64_t deadline);
+
+/* ---- dial.c ---- */
+/* Connects to one address: 0, or the errors of dial, with c CONN_NONE. Parks. */
+int dial_addr(struct conn *c, const struct addr *a, int64_t deadline);
 
 /* ---- tls_engine.c: as the calls of conn.h ---- */
 ssize_t tls_read(struct conn *c, void *p, size_t n, int64_t deadline);

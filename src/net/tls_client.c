@@ -1,8 +1,8 @@
 /*
  * The client's side of TLS: trust anchors out of a CA bundle, sessions kept for each host, and connecting with them.
  */
-#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -284,13 +284,20 @@ forget_session(struct tls_client *t, const char *host)
 
 /* ---- connecting ---- */
 
-/* 4 or 16 for a literal address, else 0. */
+/* Bytes of a literal address, or 0 for a name. */
 static size_t
 literal_ip(const char *host, unsigned char ip[16])
 {
-	if (inet_pton(AF_INET, host, ip) == 1)
+	struct addr a;
+
+	if (addr_parse_ip(str_of(host), 0, &a) != 0)
+		return 0;
+	if (a.u.sa.sa_family == AF_INET) {
+		memcpy(ip, &((struct sockaddr_in *)&a.u.storage)->sin_addr, 4);
 		return 4;
-	return inet_pton(AF_INET6, host, ip) == 1 ? 16 : 0;
+	}
+	memcpy(ip, &((struct sockaddr_in6 *)&a.u.storage)->sin6_addr, 16);
+	return 16;
 }
 
 /* Ready for its first byte, or an error. */
