@@ -1,6 +1,6 @@
 /*
- * The arena: a list of blocks, the newest handing out memory from its front; a request larger than a block gets
- * one of its own. Called for configurations and requests.
+ * The arena: a list of blocks, the newest handing out memory from its front; a request larger than
+ * a block gets one of its own. Called for configurations and requests.
  */
 #include "base/arena.h"
 
@@ -34,7 +34,8 @@ arena_fini(struct arena *a)
 	arena_init(a, a->max);
 }
 
-/* A block with room for n bytes. It becomes the head, except that a big one goes behind a head that still has room. */
+/* A block with room for n bytes. It becomes the head, except that a big one goes behind a head that
+ * still has room. */
 static struct arena_block *
 add_block(struct arena *a, size_t n)
 {

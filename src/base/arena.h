@@ -1,6 +1,7 @@
 /*
- * Memory tied to a lifetime (a configuration, a request): allocate freely, free all at once. Bounded: beyond max
- * allocations return NULL and the failure sticks, so that a builder may ask once.
+ * Memory tied to a lifetime (a configuration, a request): allocate freely, free all at once.
+ * Bounded: beyond max allocations return NULL and the failure sticks, so that a builder may ask
+ * once.
  */
 #ifndef SLUICE_BASE_ARENA_H
 #define SLUICE_BASE_ARENA_H

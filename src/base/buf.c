@@ -1,6 +1,6 @@
 /*
- * The growable buffer: growth by doubling, every append through buf_reserve, the first failure kept.
- * Called by whatever builds text or frames.
+ * The growable buffer: growth by doubling, every append through buf_reserve, the first failure
+ * kept. Called by whatever builds text or frames.
  */
 #include "base/buf.h"
 

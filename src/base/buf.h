@@ -1,6 +1,7 @@
 /*
- * A growable byte buffer with a limit and a failure that sticks: append as you like, ask once at the end
- * with buf_failed(). After a failure appends do nothing and the contents are what fitted before.
+ * A growable byte buffer with a limit and a failure that sticks: append as you like, ask once at
+ * the end with buf_failed(). After a failure appends do nothing and the contents are what fitted
+ * before.
  */
 #ifndef SLUICE_BASE_BUF_H
 #define SLUICE_BASE_BUF_H
@@ -25,7 +26,8 @@ void buf_init_fixed(struct buf *b, void *mem, size_t cap);
 void buf_fini(struct buf *b);
 /* Empties it, forgets a failure, keeps the memory. */
 void buf_reset(struct buf *b);
-/* Room for n more bytes; returns where they go, or NULL (the failure sticks). Follow with buf_added(). */
+/* Room for n more bytes; returns where they go, or NULL (the failure sticks). Follow with
+ * buf_added(). */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_added(struct buf *b, size_t n);
 void buf_put(struct buf *b, const void *p, size_t n);

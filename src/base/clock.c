@@ -74,8 +74,9 @@ floor_div(int64_t a, int64_t b)
 }
 
 /*
- * The calendar is counted in years that begin on 1 March, so that the leap day is the last of its year, and in eras of
- * 400 years, which all have the same number of days. Day 0 of era 0 is 1 March of year 0.
+ * The calendar is counted in years that begin on 1 March, so that the leap day is the last of its
+ * year, and in eras of 400 years, which all have the same number of days. Day 0 of era 0 is 1 March
+ * of year 0.
  */
 enum { EPOCH_DAY = 719468 }; /* 1 January 1970 */
 
@@ -231,8 +232,9 @@ clock_hour(int64_t wall_ns, char out[CLOCK_HOUR_LEN + 1])
 }
 
 /*
- * The three forms of an HTTP date, each as a pattern: a letter of "dmyYHMS" reads that many digits of a part, 'b' a
- * month's name, 'w' a short and 'W' a long weekday's name, '_' a digit or a space; anything else stands for itself.
+ * The three forms of an HTTP date, each as a pattern: a letter of "dmyYHMS" reads that many digits
+ * of a part, 'b' a month's name, 'w' a short and 'W' a long weekday's name, '_' a digit or a space;
+ * anything else stands for itself.
  */
 static const char *const http_forms[] = {
 	"w, dd b YYYY HH:MM:SS GMT",
@@ -240,7 +242,8 @@ static const char *const http_forms[] = {
 	"w b _d HH:MM:SS YYYY",
 };
 
-/* Takes one of the names (its first len bytes, 0: all of it) off the front of *s: its index or -1. */
+/* Takes one of the names (its first len bytes, 0: all of it) off the front of *s: its index or
+ * -1. */
 static int
 take_weekday(struct str *s, size_t len)
 {
@@ -343,7 +346,8 @@ in_range(const struct clock_utc *t)
 	return t->hour < 24 && t->minute < 60 && t->second <= 60;
 }
 
-/* RFC 9110, 5.6.7: a two-digit year that would be more than 50 years ahead is the last past year of those digits. */
+/* RFC 9110, 5.6.7: a two-digit year that would be more than 50 years ahead is the last past year of
+ * those digits. */
 static int
 century(int two_digits)
 {

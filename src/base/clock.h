@@ -1,6 +1,7 @@
 /*
- * Time. Deadlines are absolute nanoseconds of the monotonic clock; dates are nanoseconds of UTC since 1970.
- * The loop refreshes the cached values once a turn; clock_mono() and clock_wall() ask the kernel.
+ * Time. Deadlines are absolute nanoseconds of the monotonic clock; dates are nanoseconds of UTC
+ * since 1970. The loop refreshes the cached values once a turn; clock_mono() and clock_wall() ask
+ * the kernel.
  */
 #ifndef SLUICE_BASE_CLOCK_H
 #define SLUICE_BASE_CLOCK_H

@@ -1,6 +1,6 @@
 /*
- * CRC-32C: the choice between the CPU's instruction and tables, and the tables (eight bytes a step).
- * Called by the spool for every frame and by everything that guards bytes on disk.
+ * CRC-32C: the choice between the CPU's instruction and tables, and the tables (eight bytes a
+ * step). Called by the spool for every frame and by everything that guards bytes on disk.
  */
 #include <pthread.h>
 #include <stdatomic.h>

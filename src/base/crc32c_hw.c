@@ -1,6 +1,7 @@
 /*
- * CRC-32C by instruction: SSE 4.2 on x86-64 (asked of the CPU at run time), the CRC extension on AArch64 (when compiled for
- * it), else none. One stream of eight bytes a step; the three-cycle latency still gives over 5 GB/s.
+ * CRC-32C by instruction: SSE 4.2 on x86-64 (asked of the CPU at run time), the CRC extension on
+ * AArch64 (when compiled for it), else none. One stream of eight bytes a step; the three-cycle
+ * latency still gives over 5 GB/s.
  */
 #include "base/hash_priv.h"
 

@@ -1,5 +1,6 @@
 /*
- * Lookups in the one table of errors, and the errno values that stand for its rows. Called from everywhere.
+ * Lookups in the one table of errors, and the errno values that stand for its rows. Called from
+ * everywhere.
  */
 #include "base/err.h"
 
@@ -57,7 +58,8 @@ err_http_status(int err)
 	return find(err)->status;
 }
 
-/* EAGAIN and EWOULDBLOCK may be one value, as may EOPNOTSUPP and ENOTSUP: a table, where a switch would not compile. */
+/* EAGAIN and EWOULDBLOCK may be one value, as may EOPNOTSUPP and ENOTSUP: a table, where a switch
+ * would not compile. */
 static const struct {
 	int errnum;
 	int err;

@@ -1,7 +1,7 @@
 /*
- * The one table of errors. A function that can fail returns 0 (or a count >= 0) or one of these, all
- * negative. The table carries for each: its name, its label (logs, metrics), class (what a retry would do),
- * the HTTP status a client gets, and a text for people.
+ * The one table of errors. A function that can fail returns 0 (or a count >= 0) or one of these,
+ * all negative. The table carries for each: its name, its label (logs, metrics), class (what a
+ * retry would do), the HTTP status a client gets, and a text for people.
  */
 #ifndef SLUICE_BASE_ERR_H
 #define SLUICE_BASE_ERR_H
@@ -52,7 +52,8 @@ enum err {
 #undef ERR_ENUM
 };
 
-/* "timeout", "no_space", …: lower case, for logs and labels. "ok" for 0 and more, "unknown" beyond the table. */
+/* "timeout", "no_space", …: lower case, for logs and labels. "ok" for 0 and more, "unknown" beyond
+ * the table. */
 const char *err_name(int err);
 /* The text for people. Never NULL. */
 const char *err_text(int err);

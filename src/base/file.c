@@ -1,5 +1,6 @@
 /*
- * File calls and the few compounds that durability rests on. Everything that changes the disk goes through file_calls.
+ * File calls and the few compounds that durability rests on. Everything that changes the disk goes
+ * through file_calls.
  */
 #include "base/file.h"
 
@@ -202,7 +203,8 @@ file_sync_dir(const char *dir)
 	return file_close(fd);
 }
 
-/* Syncs the folder that holds path[0..n), a path without a trailing slash. path is changed and put back. */
+/* Syncs the folder that holds path[0..n), a path without a trailing slash. path is changed and put
+ * back. */
 static int
 sync_parent(char *path, size_t n)
 {

@@ -1,6 +1,7 @@
 /*
- * The failing table and the crash points of file.h: only in builds for tests. Configured by the environment, so that the
- * functional tests can break any process of a real server at a known place.
+ * The failing table and the crash points of file.h: only in builds for tests. Configured by the
+ * environment, so that the functional tests can break any process of a real server at a known
+ * place.
  */
 #ifdef SLUICE_TEST
 

@@ -1,6 +1,6 @@
 /*
- * The hash of tables (SipHash-1-3 under a random key, so that clients cannot choose what collides), comparing and wiping
- * secrets. Called by base/map.c, rate limits, authentication.
+ * The hash of tables (SipHash-1-3 under a random key, so that clients cannot choose what collides),
+ * comparing and wiping secrets. Called by base/map.c, rate limits, authentication.
  */
 #include <pthread.h>
 

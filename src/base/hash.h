@@ -6,7 +6,8 @@
 
 #include "base/base.h"
 
-/* CRC-32C (Castagnoli, RFC 3720 B.4); crc32c(crc32c(0, a), b) == crc32c(0, a||b). Uses the CPU's instruction where it has one. */
+/* CRC-32C (Castagnoli, RFC 3720 B.4); crc32c(crc32c(0, a), b) == crc32c(0, a||b). Uses the CPU's
+ * instruction where it has one. */
 uint32_t crc32c(uint32_t crc, const void *p, size_t n);
 
 #define SHA256_LEN 32
@@ -23,7 +24,8 @@ void sha256(const void *p, size_t n, unsigned char out[SHA256_LEN]);
 /* RFC 2104 with SHA-256. */
 void hmac_sha256(struct str key, struct str data, unsigned char out[SHA256_LEN]);
 
-/* From getrandom/getentropy; dies with a message if the kernel has none (never happens after boot). */
+/* From getrandom/getentropy; dies with a message if the kernel has none (never happens after
+ * boot). */
 void random_bytes(void *p, size_t n);
 uint64_t random_u64(void);
 

@@ -1,6 +1,6 @@
 /*
- * Shared by the files of hash.h, and open to their tests: the variants of each algorithm. The _hw functions return the one
- * that uses the CPU's instructions, or NULL where the machine has none.
+ * Shared by the files of hash.h, and open to their tests: the variants of each algorithm. The _hw
+ * functions return the one that uses the CPU's instructions, or NULL where the machine has none.
  */
 #ifndef SLUICE_BASE_HASH_PRIV_H
 #define SLUICE_BASE_HASH_PRIV_H

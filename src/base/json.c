@@ -1,41 +1,116 @@
 /*
- * The JSON checker: a state machine that can stop and go on at any byte. Called by ingest for every body under `validate json`, so
- * the bytes of strings, which are most of a text, are looked at eight at a time.
+ * The JSON checker: a state machine that can stop and go on at any byte. Called by ingest for every
+ * body under `validate json`.
  *
- * c->state says what may come next between tokens, or which token we are in; c->sub is the place inside that token. Each step_*
- * function takes bytes from p on and returns the first byte it did not take; it has set the next state if its token is over. A
- * byte that cannot be sets BAD and is not taken.
+ * Between tokens the grammar is a table: state and kind of byte give the next state or an action. A
+ * token is first tried whole, without any state (strings eight bytes at a time); one that is cut,
+ * escaped or wrong goes through a machine of its own, whose place is kept in c->sub. Functions
+ * called step_* take bytes from p on and return the first byte they did not take; a byte that
+ * cannot be sets BAD and is not taken.
  */
 #include "base/json.h"
 
+#include "base/utf8.h"
+
 enum state {
-	VALUE,       /* a value must follow */
-	FIRST_VALUE, /* behind [: a value or ] */
-	FIRST_NAME,  /* behind {: a name or } */
-	NAME,        /* behind a comma in an object */
-	COLON,       /* behind a name */
-	NEXT,        /* behind a value inside something */
-	DONE,        /* behind the one value: white space only */
-	IN_STRING,   /* these and what follows are inside a token */
+	BAD,
+	VALUE,        /* a value must follow */
+	FIRST_VALUE,  /* behind [: a value or ] */
+	FIRST_NAME,   /* behind {: a name or } */
+	NAME,         /* behind a comma in an object */
+	COLON,        /* behind a name */
+	NEXT_ELEMENT, /* behind a value in an array */
+	NEXT_MEMBER,  /* behind a value in an object */
+	DONE,         /* behind the one value: white space only */
+	IN_STRING,    /* these are inside a token */
 	IN_NAME,
 	IN_NUMBER,
 	IN_TRUE,
 	IN_FALSE,
 	IN_NULL,
-	BAD
+	LINE_BREAK, /* these are actions of the table and never a state */
+	OPEN_OBJECT,
+	OPEN_ARRAY,
+	CLOSE
 };
 
-/* sub inside a string: plain, behind a backslash, so many hexadecimal digits to come, or so many bytes of a UTF-8 sequence, the next of
- * which lies between low and high. */
+/* Kinds of bytes between tokens. */
+enum kind {
+	OTHER,
+	SPACE,
+	NEWLINE,
+	BRACE,
+	END_BRACE,
+	BRACKET,
+	END_BRACKET,
+	COLON_SIGN,
+	COMMA,
+	QUOTE,
+	NUMBER,
+	T,
+	F,
+	N,
+	KINDS
+};
+
+static const uint8_t kind_of[256] = {
+	[' '] = SPACE,
+	['\t'] = SPACE,
+	['\n'] = NEWLINE,
+	['\r'] = NEWLINE,
+	['{'] = BRACE,
+	['}'] = END_BRACE,
+	['['] = BRACKET,
+	[']'] = END_BRACKET,
+	[':'] = COLON_SIGN,
+	[','] = COMMA,
+	['"'] = QUOTE,
+	['-'] = NUMBER,
+	['0'] = NUMBER,
+	['1'] = NUMBER,
+	['2'] = NUMBER,
+	['3'] = NUMBER,
+	['4'] = NUMBER,
+	['5'] = NUMBER,
+	['6'] = NUMBER,
+	['7'] = NUMBER,
+	['8'] = NUMBER,
+	['9'] = NUMBER,
+	['t'] = T,
+	['f'] = F,
+	['n'] = N,
+};
+
+#define ROW(state, ...) [state] = { [SPACE] = state, [NEWLINE] = LINE_BREAK, __VA_ARGS__ }
+#define ANY_VALUE                                                                                \
+	[QUOTE] = IN_STRING, [NUMBER] = IN_NUMBER, [T] = IN_TRUE, [F] = IN_FALSE, [N] = IN_NULL, \
+	[BRACE] = OPEN_OBJECT, [BRACKET] = OPEN_ARRAY
+
+/* What is not mentioned is BAD. */
+static const uint8_t grammar[DONE + 1][KINDS] = {
+	ROW(VALUE, ANY_VALUE),
+	ROW(FIRST_VALUE, ANY_VALUE, [END_BRACKET] = CLOSE),
+	ROW(FIRST_NAME, [QUOTE] = IN_NAME, [END_BRACE] = CLOSE),
+	ROW(NAME, [QUOTE] = IN_NAME),
+	ROW(COLON, [COLON_SIGN] = VALUE),
+	ROW(NEXT_ELEMENT, [COMMA] = VALUE, [END_BRACKET] = CLOSE),
+	ROW(NEXT_MEMBER, [COMMA] = NAME, [END_BRACE] = CLOSE),
+	ROW(DONE),
+};
+
+/* sub inside a string: plain, behind a backslash, so many hexadecimal digits to come, or so many
+ * bytes of a UTF-8 sequence, the next of which lies between low and high. */
 enum { PLAIN, ESCAPE, HEX_1, HEX_2, HEX_3, HEX_4, UTF8_1, UTF8_2, UTF8_3 };
 
 /* sub inside a number: what was seen last. */
-enum { MINUS, ZERO, INTEGER, POINT, FRACTION, EXPONENT, EXPONENT_SIGN, EXPONENT_DIGITS };
+enum { BEFORE, MINUS, ZERO, INTEGER, POINT, FRACTION, EXPONENT, EXPONENT_SIGN, EXPONENT_DIGITS };
 
 void
 json_check_init(struct json_check *c)
 {
 	memset(c, 0, sizeof(*c));
+	c->state = VALUE;
+	c->behind = DONE;
 }
 
 static bool
@@ -45,29 +120,19 @@ is_digit(unsigned char ch)
 }
 
 static bool
-is_space(unsigned char ch)
-{
-	return ch == ' ' || ch == '\n' || ch == '\t' || ch == '\r';
-}
-
-static bool
 is_hex(unsigned char ch)
 {
 	return is_digit(ch) || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'f');
 }
 
-static bool
-in_object(const struct json_check *c)
+/* Eight bytes, the first one lowest. */
+static uint64_t
+load_le(const unsigned char *p)
 {
-	unsigned level = c->depth - 1u;
+	uint64_t w;
 
-	return c->is_object[level / 64] >> (level % 64) & 1;
-}
-
-static void
-value_over(struct json_check *c)
-{
-	c->state = c->depth ? NEXT : DONE;
+	memcpy(&w, p, sizeof(w));
+	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(w) : w;
 }
 
 /* Strings */
@@ -75,8 +140,9 @@ value_over(struct json_check *c)
 #define ONES UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
 
-/* High bit set in the bytes of w that end a run of plain ones: below 0x20, quote, backslash, not ASCII. A byte above a hit may be
- * marked wrongly (the subtractions borrow); the lowest mark is always right. */
+/* High bit set in the bytes of w that end a run of plain ones: below 0x20, quote, backslash, not
+ * ASCII. A byte above a hit may be marked wrongly (the subtractions borrow); the lowest mark is
+ * always right. */
 static uint64_t
 special_bytes(uint64_t w)
 {
@@ -96,15 +162,33 @@ static const unsigned char *
 skip_plain(const unsigned char *p, const unsigned char *end)
 {
 	for (; end - p >= 8; p += 8) {
-		uint64_t w;
+		uint64_t marks = special_bytes(load_le(p));
 
-		memcpy(&w, p, 8);
-		if (special_bytes(w))
-			break;
+		if (marks)
+			return p + __builtin_ctzll(marks) / 8;
 	}
 	while (p < end && !is_special(*p))
 		p++;
 	return p;
+}
+
+/* Skips plain bytes and whole sequences beyond ASCII. */
+static const unsigned char *
+skip_text(const unsigned char *p, const unsigned char *end)
+{
+	size_t len;
+
+	for (;;) {
+		p = skip_plain(p, end);
+		if (p == end || *p < 0x80)
+			return p;
+		while (p < end && *p >= 0x80) {
+			len = utf8_len(p, (size_t)(end - p));
+			if (len == 0)
+				return p;
+			p += len;
+		}
+	}
 }
 
 /* The lead byte of a UTF-8 sequence: what must follow. False if it leads none. */
@@ -134,7 +218,20 @@ static bool
 escape_letter(struct json_check *c, unsigned char ch)
 {
 	c->sub = ch == 'u' ? HEX_4 : PLAIN;
-	return ch && strchr("\"\\/bfnrtu", ch);
+	switch (ch) {
+	case '"':
+	case '\\':
+	case '/':
+	case 'b':
+	case 'f':
+	case 'n':
+	case 'r':
+	case 't':
+	case 'u':
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* One byte of a string that is not plain, or is inside an escape or a sequence. */
@@ -144,10 +241,7 @@ string_byte(struct json_check *c, unsigned char ch)
 	switch (c->sub) {
 	case PLAIN:
 		if (ch == '"') {
-			if (c->state == IN_NAME)
-				c->state = COLON;
-			else
-				value_over(c);
+			c->state = c->state == IN_NAME ? COLON : c->behind;
 			return true;
 		}
 		if (ch == '\\') {
@@ -173,7 +267,7 @@ step_string(struct json_check *c, const unsigned char *p, const unsigned char *e
 {
 	while (c->state == IN_STRING || c->state == IN_NAME) {
 		if (c->sub == PLAIN)
-			p = skip_plain(p, end);
+			p = skip_text(p, end);
 		if (p == end)
 			return p;
 		if (!string_byte(c, *p)) {
@@ -194,6 +288,10 @@ number_byte(int sub, unsigned char ch)
 	bool digit = is_digit(ch), e = (ch | 0x20) == 'e';
 
 	switch (sub) {
+	case BEFORE:
+		if (ch == '-')
+			return MINUS;
+		return ch == '0' ? ZERO : digit ? INTEGER : -1;
 	case MINUS:
 		return ch == '0' ? ZERO : digit ? INTEGER : -1;
 	case ZERO:
@@ -220,6 +318,35 @@ number_complete(int sub)
 }
 
 static const unsigned char *
+skip_digits(const unsigned char *p, const unsigned char *end)
+{
+	while (p < end && is_digit(*p))
+		p++;
+	return p;
+}
+
+/* Behind the number at p, if it is one and the byte that ends it is there; else NULL. */
+static const unsigned char *
+whole_number(const unsigned char *p, const unsigned char *end)
+{
+	const unsigned char *digits;
+
+	if (p < end && *p == '-')
+		p++;
+	digits = p;
+	p = skip_digits(p, end);
+	if (p == digits || (*digits == '0' && p > digits + 1))
+		return NULL;
+	if (p < end && *p == '.') {
+		digits = p + 1;
+		p = skip_digits(digits, end);
+		if (p == digits)
+			return NULL;
+	}
+	return p < end && (*p | 0x20) != 'e' ? p : NULL;
+}
+
+static const unsigned char *
 step_number(struct json_check *c, const unsigned char *p, const unsigned char *end)
 {
 	int sub = c->sub;
@@ -229,7 +356,7 @@ step_number(struct json_check *c, const unsigned char *p, const unsigned char *e
 
 		if (next < 0) {
 			if (number_complete(sub))
-				value_over(c);
+				c->state = c->behind;
 			else
 				c->state = BAD;
 			return p;
@@ -254,111 +381,11 @@ step_word(struct json_check *c, const unsigned char *p, const unsigned char *end
 		}
 		c->sub++;
 		if (!word[c->sub]) {
-			value_over(c);
+			c->state = c->behind;
 			return p + 1;
 		}
 	}
 	return p;
-}
-
-/* Between tokens */
-
-static bool
-open_container(struct json_check *c, bool object)
-{
-	unsigned level = c->depth;
-	uint64_t bit = UINT64_C(1) << (level % 64);
-
-	if (level == JSON_MAX_DEPTH)
-		return false;
-	if (object)
-		c->is_object[level / 64] |= bit;
-	else
-		c->is_object[level / 64] &= ~bit;
-	c->depth++;
-	c->state = object ? FIRST_NAME : FIRST_VALUE;
-	return true;
-}
-
-static bool
-close_container(struct json_check *c, bool object)
-{
-	if (c->depth == 0 || in_object(c) != object)
-		return false;
-	c->depth--;
-	value_over(c);
-	return true;
-}
-
-/* Enters a token whose first byte has been taken. */
-static bool
-enter(struct json_check *c, enum state state, int sub)
-{
-	c->state = (uint8_t)state;
-	c->sub = (uint8_t)sub;
-	return true;
-}
-
-static bool
-begin_value(struct json_check *c, unsigned char ch)
-{
-	switch (ch) {
-	case '"':
-		return enter(c, IN_STRING, PLAIN);
-	case '{':
-		return open_container(c, true);
-	case '[':
-		return open_container(c, false);
-	case '-':
-		return enter(c, IN_NUMBER, MINUS);
-	case '0':
-		return enter(c, IN_NUMBER, ZERO);
-	case 't':
-		return enter(c, IN_TRUE, 1);
-	case 'f':
-		return enter(c, IN_FALSE, 1);
-	case 'n':
-		return enter(c, IN_NULL, 1);
-	default:
-		return is_digit(ch) && enter(c, IN_NUMBER, INTEGER);
-	}
-}
-
-static bool
-behind_value(struct json_check *c, unsigned char ch)
-{
-	if (ch == ',') {
-		c->state = in_object(c) ? NAME : VALUE;
-		return true;
-	}
-	return (ch == '}' || ch == ']') && close_container(c, ch == '}');
-}
-
-/* One byte between tokens that is not white space. */
-static bool
-structure_byte(struct json_check *c, unsigned char ch)
-{
-	switch (c->state) {
-	case FIRST_VALUE:
-		if (ch == ']')
-			return close_container(c, false);
-		return begin_value(c, ch);
-	case VALUE:
-		return begin_value(c, ch);
-	case FIRST_NAME:
-		if (ch == '}')
-			return close_container(c, true);
-		return ch == '"' && enter(c, IN_NAME, PLAIN);
-	case NAME:
-		return ch == '"' && enter(c, IN_NAME, PLAIN);
-	case COLON:
-		c->state = VALUE;
-		return ch == ':';
-	case NEXT:
-		return behind_value(c, ch);
-	default:
-		return false;
-	}
 }
 
 /* Where the text goes without its line breaks: runs between them are moved whole. */
@@ -381,22 +408,121 @@ copy_run(struct copy *copy, const unsigned char *end)
 	copy->from = end;
 }
 
-/* White space, then bytes of structure until a token begins. */
+/* Between tokens */
+
+static bool
+between_tokens(uint8_t state)
+{
+	return state >= VALUE && state <= DONE;
+}
+
+static bool
+open_container(struct json_check *c, bool object)
+{
+	unsigned level = c->depth;
+	uint64_t bit = UINT64_C(1) << (level % 64);
+
+	if (level == JSON_MAX_DEPTH)
+		return false;
+	if (object)
+		c->is_object[level / 64] |= bit;
+	else
+		c->is_object[level / 64] &= ~bit;
+	c->depth++;
+	c->behind = object ? NEXT_MEMBER : NEXT_ELEMENT;
+	c->state = object ? FIRST_NAME : FIRST_VALUE;
+	return true;
+}
+
+/* The grammar has seen to it that the sign fits. */
+static void
+close_container(struct json_check *c)
+{
+	unsigned level = --c->depth;
+
+	if (level == 0)
+		c->behind = DONE;
+	else if (c->is_object[(level - 1) / 64] >> ((level - 1) % 64) & 1)
+		c->behind = NEXT_MEMBER;
+	else
+		c->behind = NEXT_ELEMENT;
+	c->state = c->behind;
+}
+
+/* The token at p, whole if it can be had at once; if not its machine is left to go on with it. */
+static const unsigned char *
+token(struct json_check *c, enum state kind, const unsigned char *p, const unsigned char *end)
+{
+	const unsigned char *behind;
+
+	c->state = (uint8_t)kind;
+	c->sub = 0;
+	if (kind == IN_STRING || kind == IN_NAME) {
+		behind = skip_text(p + 1, end);
+		if (behind == end || *behind != '"')
+			return behind;
+		c->state = kind == IN_NAME ? COLON : c->behind;
+		return behind + 1;
+	}
+	if (kind == IN_NUMBER) {
+		behind = whole_number(p, end);
+		if (!behind)
+			return p;
+		c->state = c->behind;
+		return behind;
+	}
+	return p;
+}
+
+static const unsigned char *
+skip_blanks(const unsigned char *p, const unsigned char *end)
+{
+	while (end - p >= 8 && load_le(p) == ONES * ' ')
+		p += 8;
+	while (p < end && *p == ' ')
+		p++;
+	return p;
+}
+
+/* Does what the grammar says for the byte at p where that is more than a change of state. */
+static const unsigned char *
+act(struct json_check *c, enum state action, const unsigned char *p, const unsigned char *end,
+    struct copy *copy)
+{
+	switch (action) {
+	case LINE_BREAK:
+		copy_run(copy, p);
+		copy->from = p + 1;
+		return skip_blanks(p + 1, end);
+	case OPEN_OBJECT:
+	case OPEN_ARRAY:
+		if (!open_container(c, action == OPEN_OBJECT))
+			break;
+		return p + 1;
+	case CLOSE:
+		close_container(c);
+		return p + 1;
+	case BAD:
+		break;
+	default:
+		return token(c, action, p, end);
+	}
+	c->state = BAD;
+	return p;
+}
+
 static const unsigned char *
 step_structure(
     struct json_check *c, const unsigned char *p, const unsigned char *end, struct copy *copy)
 {
-	for (; p < end && c->state < IN_STRING; p++) {
-		unsigned char ch = *p;
+	while (p < end && between_tokens(c->state)) {
+		uint8_t next = grammar[c->state][kind_of[*p]];
 
-		if (is_space(ch)) {
-			if (ch == '\n' || ch == '\r') {
-				copy_run(copy, p);
-				copy->from = p + 1;
-			}
-		} else if (!structure_byte(c, ch)) {
-			c->state = BAD;
-			break;
+		if (between_tokens(next)) {
+			c->state = next;
+			p++;
+		} else {
+			p = act(c, (enum state)next, p, end, copy);
 		}
 	}
 	return p;

@@ -1,6 +1,7 @@
 /*
- * Reading small JSON texts (messages of stores, bodies of the admin API) in place: walking a container, looking up a member,
- * unescaping a string. Nothing is built; values are pieces of the text.
+ * Reading small JSON texts (messages of stores, bodies of the admin API) in place: walking a
+ * container, looking up a member, unescaping a string. Nothing is built; values are pieces of the
+ * text.
  */
 #include "base/buf.h"
 #include "base/json.h"
@@ -143,7 +144,8 @@ unicode_escape(struct str s, uint32_t *cp)
 	return 4;
 }
 
-/* Takes one character off the front of the inside of a string: its UTF-8 length in out, or ERR_BAD. */
+/* Takes one character off the front of the inside of a string: its UTF-8 length in out, or
+ * ERR_BAD. */
 static int
 take_char(struct str *s, char out[4])
 {

@@ -1,9 +1,10 @@
 /*
  * The log: formats a line in memory of the calling thread, then hands it out under a lock.
  *
- * Two locks: `gather` guards the buffer being filled and is held for a memcpy only; `out` guards the descriptor and is held
- * over write(2). Whoever flushes takes the full buffer away and leaves the spare one, so that a loop which only logs
- * never waits for a helper thread's slow write, unless both buffers are full. Order: out, then gather.
+ * Two locks: `gather` guards the buffer being filled and is held for a memcpy only; `out` guards
+ * the descriptor and is held over write(2). Whoever flushes takes the full buffer away and leaves
+ * the spare one, so that a loop which only logs never waits for a helper thread's slow write,
+ * unless both buffers are full. Order: out, then gather.
  */
 #include "base/log.h"
 
@@ -47,19 +48,31 @@ static _Thread_local char line[LINE_MAX_BYTES];
 
 /* Values */
 
+/* Printable ASCII that stands for itself between quotes. */
+static bool
+is_plain(unsigned char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
+static size_t
+plain_run(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.n && is_plain((unsigned char)s.p[n]))
+		n++;
+	return n;
+}
+
 static bool
 needs_quotes(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f)
-			return true;
-	}
-	return s.n == 0;
+	return s.n == 0 || plain_run(s) < s.n || str_find(s, ' ') >= 0 || str_find(s, '=') >= 0;
 }
 
-/* Writes the first character of s, escaped where it must be, to to (room for 8); *used is what it took from s. */
+/* Writes the first character of s, escaped where it must be, to to (room for 8); *used is what it
+ * took from s. */
 static size_t
 escape_one(struct str s, bool json, char *to, size_t *used)
 {
@@ -103,14 +116,20 @@ put_escaped(struct buf *b, struct str s, bool json)
 	if (b->err)
 		return;
 	while (s.n > 0) {
-		size_t used;
+		/* 8 for a character, 4 for the mark and a quote */
+		size_t left = end - b->n > 12 ? end - b->n - 12 : 0;
+		size_t used = MIN(plain_run(s), left);
 
-		/* 8 for the character, 4 for the mark and a quote */
-		if (b->n + 12 > end) {
+		if (left == 0) {
 			buf_puts(b, "\xe2\x80\xa6");
 			return;
 		}
-		b->n += escape_one(s, json, b->p + b->n, &used);
+		if (used) {
+			memcpy(b->p + b->n, s.p, used);
+			b->n += used;
+		} else {
+			b->n += escape_one(s, json, b->p + b->n, &used);
+		}
 		s = str_from(s, used);
 	}
 }
@@ -169,7 +188,8 @@ put_value(struct buf *b, const struct log_field *f, bool json)
 
 /* Lines */
 
-/* The date of a second is formatted once; later lines of that second only replace the milliseconds. */
+/* The date of a second is formatted once; later lines of that second only replace the
+ * milliseconds. */
 static void
 put_time(struct buf *b)
 {
@@ -240,7 +260,8 @@ format_line(enum log_level level, const char *area, const char *message,
 
 /* Handing out */
 
-/* With `out` held. Lines the descriptor does not take are lost: the log must never stop the server. */
+/* With `out` held. Lines the descriptor does not take are lost: the log must never stop the
+ * server. */
 static void
 write_all(const char *p, size_t n)
 {
@@ -409,8 +430,8 @@ log_reopen(void)
 	return 0;
 }
 
-/* strerror is thread-safe in the C libraries we run on (a buffer a thread for unknown numbers); strerror_r has two
- * incompatible forms. */
+/* strerror is thread-safe in the C libraries we run on (a buffer a thread for unknown numbers);
+ * strerror_r has two incompatible forms. */
 const char *
 log_errno_text(int errnum)
 {

@@ -4,12 +4,13 @@
  *	log_event(LOG_INFO, "ingest", "stored", LOG_S("stream", name), LOG_I("bytes", n), LOG_END);
  *	2026-11-22T01:02:03.456Z info ingest: stored stream=usage bytes=512
  *
- * A line is built in a bounded buffer (8 KiB; a value of more than 2 KiB is cut and marked) and written by one write(2), so
- * that lines of several processes do not mix. Values are escaped: control characters, quotes and invalid UTF-8 cannot
- * forge a line. Never parks; safe on task stacks and helper threads; keeps errno.
+ * A line is built in a bounded buffer (8 KiB; a value of more than 2 KiB is cut and marked) and
+ * written by one write(2), so that lines of several processes do not mix. Values are escaped:
+ * control characters, quotes and invalid UTF-8 cannot forge a line. Never parks; safe on task
+ * stacks and helper threads; keeps errno.
  *
- * Buffered mode, for processes with a loop: debug and info lines gather, and leave in whole lines with log_flush(), when
- * 64 KiB are full, or ahead of the next warn or error, which never waits.
+ * Buffered mode, for processes with a loop: debug and info lines gather, and leave in whole lines
+ * with log_flush(), when 64 KiB are full, or ahead of the next warn or error, which never waits.
  */
 #ifndef SLUICE_BASE_LOG_H
 #define SLUICE_BASE_LOG_H
@@ -53,12 +54,14 @@ void log_write(
 void log_writev(enum log_level level, const char *area, const char *message,
     const struct log_field *fields, size_t n);
 void log_set_style(enum log_style style);
-/* Off at start. Turn it on after the last fork: what is gathered would be written by both. Turning it off flushes. */
+/* Off at start. Turn it on after the last fork: what is gathered would be written by both. Turning
+ * it off flushes. */
 void log_set_buffered(bool on);
-/* Writes what has gathered; called once each turn of the loop and before exit. Returns at once if another thread is
- * writing just now (then what is left goes with the next turn). */
+/* Writes what has gathered; called once each turn of the loop and before exit. Returns at once if
+ * another thread is writing just now (then what is left goes with the next turn). */
 void log_flush(void);
-/* Appends to path from now on (0640); NULL: stderr. Keeps what was open on failure: 0 or an error. */
+/* Appends to path from now on (0640); NULL: stderr. Keeps what was open on failure: 0 or an
+ * error. */
 int log_open(const char *path);
 /* Opens the same path again (USR1). */
 int log_reopen(void);

@@ -1,6 +1,7 @@
 /*
- * The map: open addressing with linear probing, at most three quarters full. Deleting moves later entries of the same run
- * back, so there are no tombstones and a lookup ends at the first free entry. Called by configuration, pools, directories.
+ * The map: open addressing with linear probing, at most three quarters full. Deleting moves later
+ * entries of the same run back, so there are no tombstones and a lookup ends at the first free
+ * entry. Called by configuration, pools, directories.
  */
 #include "base/map.h"
 
@@ -79,7 +80,8 @@ map_put(struct map *m, struct str key, void *value)
 	return 0;
 }
 
-/* Fills the hole at i: an entry further on moves there if its home is not between the hole and itself. */
+/* Fills the hole at i: an entry further on moves there if its home is not between the hole and
+ * itself. */
 static void
 close_hole(struct map *m, size_t i)
 {

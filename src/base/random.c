@@ -1,6 +1,7 @@
 /*
- * Random bytes and identifiers. Secrets come from the kernel one call each; identifiers and random_u64 from a pool a thread,
- * because a system call a request would show. The pool is dropped in a forked child: no two processes may make one id.
+ * Random bytes and identifiers. Secrets come from the kernel one call each; identifiers and
+ * random_u64 from a pool a thread, because a system call a request would show. The pool is dropped
+ * in a forked child: no two processes may make one id.
  */
 #include <errno.h>
 #include <pthread.h>

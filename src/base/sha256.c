@@ -1,6 +1,6 @@
 /*
- * SHA-256 and HMAC: gathering blocks, padding, and the choice of the compression function. Called by SigV4, which hashes every
- * uploaded byte.
+ * SHA-256 and HMAC: gathering blocks, padding, and the choice of the compression function. Called
+ * by SigV4, which hashes every uploaded byte.
  */
 #include <bearssl.h>
 #include <stdatomic.h>
@@ -22,7 +22,8 @@ get_be32(const unsigned char *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* BearSSL keeps its compression function to itself, but lets a running state be set and read between whole blocks. */
+/* BearSSL keeps its compression function to itself, but lets a running state be set and read
+ * between whole blocks. */
 void
 sha256_soft(uint32_t state[8], const unsigned char *p, size_t n)
 {

@@ -1,8 +1,9 @@
 /*
- * SHA-256's compression function on the SHA extensions of x86-64 (asked of the CPU at run time), else none.
+ * SHA-256's compression function on the SHA extensions of x86-64 (asked of the CPU at run time),
+ * else none.
  *
- * The instruction wants the eight words of the state as two vectors, ABEF and CDGH (highest word first), does two rounds a
- * call, and takes message words with their round constants already added.
+ * The instruction wants the eight words of the state as two vectors, ABEF and CDGH (highest word
+ * first), does two rounds a call, and takes message words with their round constants already added.
  */
 #include "base/hash_priv.h"
 

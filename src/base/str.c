@@ -1,5 +1,6 @@
 /*
- * Borrowed strings: comparing, searching, cutting, numbers. Called from every parser; never looks at the locale.
+ * Borrowed strings: comparing, searching, cutting, numbers. Called from every parser; never looks
+ * at the locale.
  */
 #include "base/base.h"
 

@@ -14,7 +14,8 @@ struct str {
 	size_t n;
 };
 
-/* STR("literal") as an expression; STR_INIT for static initialisers. For printf: "%.*s", STR_ARG(s). */
+/* STR("literal") as an expression; STR_INIT for static initialisers. For printf: "%.*s",
+ * STR_ARG(s). */
 #define STR_INIT(lit)                   \
 	{                               \
 		"" lit, sizeof(lit) - 1 \
@@ -60,13 +61,14 @@ struct str str_from(struct str s, size_t i);
 struct str str_sub(struct str s, size_t i, size_t n);
 /* Without spaces and tabs at both ends. */
 struct str str_trim(struct str s);
-/* Cuts s at the first c: returns what is before it and leaves what is after in *s; all of it if there is no c
- * (then s->p becomes NULL). */
+/* Cuts s at the first c: returns what is before it and leaves what is after in *s; all of it if
+ * there is no c (then s->p becomes NULL). */
 struct str str_split(struct str *s, char c);
 
 /* Decimal only, no sign, no spaces, the whole string: 0 or ERR_BAD (also on overflow). */
 int str_to_u64(struct str s, uint64_t *out);
-/* Copies at most cap - 1 bytes and ends with a zero byte. True if all of it fit and it held no zero byte. */
+/* Copies at most cap - 1 bytes and ends with a zero byte. True if all of it fit and it held no zero
+ * byte. */
 bool str_copyz(char *dst, size_t cap, struct str s);
 
 #endif

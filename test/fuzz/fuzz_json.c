@@ -1,6 +1,7 @@
 /*
- * Fuzzes the JSON checker and reader. The first and the last byte choose where the text is cut in two; whole, cut, byte by byte and as
- * a line the verdict must be the same, a line must still be JSON without line breaks, and reading must stay inside.
+ * Fuzzes the JSON checker and reader. The first and the last byte choose where the text is cut in
+ * two; whole, cut, byte by byte and as a line the verdict must be the same, a line must still be
+ * JSON without line breaks, and reading must stay inside.
  */
 #include <stdlib.h>
 
@@ -70,7 +71,8 @@ check_line(struct str text, size_t cut)
 	free(line);
 }
 
-/* Walks one level and unescapes its strings; what comes out of a good text is UTF-8 and goes back in. */
+/* Walks one level and unescapes its strings; what comes out of a good text is UTF-8 and goes back
+ * in. */
 static void
 walk(struct str text, bool good)
 {

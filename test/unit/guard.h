@@ -1,6 +1,6 @@
 /*
- * Input for parsers between two unreadable pages: reading one byte beyond either end of a placed text is a SIGSEGV, with
- * or without sanitizers.
+ * Input for parsers between two unreadable pages: reading one byte beyond either end of a placed
+ * text is a SIGSEGV, with or without sanitizers.
  *
  *	struct guard g;
  *	guard_init(&g, 4096);

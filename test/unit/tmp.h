@@ -1,5 +1,6 @@
 /*
- * A folder of its own for a test, removed with what is in it afterwards. tmp_path() names a file in it.
+ * A folder of its own for a test, removed with what is in it afterwards. tmp_path() names a file in
+ * it.
  */
 #ifndef SLUICE_TEST_TMP_H
 #define SLUICE_TEST_TMP_H

@@ -1,7 +1,8 @@
 /*
- * Texts that are JSON and texts that are not, named as in JSONTestSuite ("Parsing JSON is a Minefield"): y_ must be taken, n_
- * must not, i_ is left to the implementation by RFC 8259 and decided here. The section of the RFC that decides stands
- * above each group. Included by test_json.c only.
+ * Texts that are JSON and texts that are not, named as in JSONTestSuite ("Parsing JSON is a
+ * Minefield"): y_ must be taken, n_ must not, i_ is left to the implementation by RFC 8259 and
+ * decided here. The section of the RFC that decides stands above each group. Included by
+ * test_json.c only.
  */
 #ifndef SLUICE_TEST_JSON_CASES_H
 #define SLUICE_TEST_JSON_CASES_H

@@ -103,7 +103,8 @@ json_strings(void **state)
 		{ STR_INIT("\b\f\n\r\t\x01\x1f\x7f"), "\"\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\"" },
 		{ STR_INIT("a\0b"), "\"a\\u0000b\"" },
 		{ STR_INIT("\xc3\xa9\xf0\x9f\x98\x80"), "\"\xc3\xa9\xf0\x9f\x98\x80\"" },
-		/* a lone continuation, a cut sequence, an overlong slash, a surrogate: one U+FFFD a byte */
+		/* a lone continuation, a cut sequence, an overlong slash, a surrogate: one U+FFFD a
+		 * byte */
 		{ STR_INIT("\x80"), "\"\xef\xbf\xbd\"" },
 		{ STR_INIT("\xe2\x82"), "\"\xef\xbf\xbd\xef\xbf\xbd\"" },
 		{ STR_INIT("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"" },

@@ -1,5 +1,6 @@
 /*
- * File calls: the compounds, each of their calls made to fail in turn, and the plans of SLUICE_CRASH and SLUICE_FAIL.
+ * File calls: the compounds, each of their calls made to fail in turn, and the plans of
+ * SLUICE_CRASH and SLUICE_FAIL.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -212,7 +213,8 @@ space(void **state)
 	assert_int_equal(file_space(tmp_path(&tmp, "missing"), &available, &total), ERR_NOT_FOUND);
 }
 
-/* Every call of a replacement fails in turn: the old bytes or the new ones are there, never a mix, and nothing leaks. */
+/* Every call of a replacement fails in turn: the old bytes or the new ones are there, never a mix,
+ * and nothing leaks. */
 static void
 replacing_survives_any_failed_call(void **state)
 {
@@ -269,7 +271,8 @@ making_folders_reports_any_failed_call(void **state)
 		assert_int_equal(err, ERR_IO);
 		failed++;
 	}
-	/* open, fsync, close of the parent that was there; mkdir and the same three for each of two */
+	/* open, fsync, close of the parent that was there; mkdir and the same three for each of
+	 * two */
 	assert_int_equal(failed, 11);
 }
 
@@ -419,7 +422,8 @@ crash_points(void **state)
 	assert_int_equal(in_child(pass_twice), 7);
 }
 
-/* Killed before each call of a replacement in turn: old or new, never a mix; and then it works again. */
+/* Killed before each call of a replacement in turn: old or new, never a mix; and then it works
+ * again. */
 static void
 replacing_survives_kill_at_any_call(void **state)
 {

@@ -1,5 +1,6 @@
 /*
- * Checksums and digests against published vectors, in every variant this machine has; random identifiers over fork.
+ * Checksums and digests against published vectors, in every variant this machine has; random
+ * identifiers over fork.
  */
 #include <bearssl.h>
 #include <stdlib.h>

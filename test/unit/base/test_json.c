@@ -1,6 +1,6 @@
 /*
- * The JSON checker: the cases of json_cases.h whole, at every split point and byte by byte, against unreadable pages;
- * the one-line copy; depth; random damage against a plain second opinion.
+ * The JSON checker: the cases of json_cases.h whole, at every split point and byte by byte, against
+ * unreadable pages; the one-line copy; depth; random damage against a plain second opinion.
  */
 #include "base/buf.h"
 #include "base/hash.h"
@@ -11,7 +11,8 @@
 
 static struct guard guard;
 
-/* Feeds s in pieces cut at a and b, each placed against an unreadable page: the offset of the bad byte, or -1. */
+/* Feeds s in pieces cut at a and b, each placed against an unreadable page: the offset of the bad
+ * byte, or -1. */
 static int64_t
 check_in_pieces(struct str s, size_t a, size_t b)
 {
@@ -67,7 +68,8 @@ cases_at_every_split(void **state)
 	}
 }
 
-/* A long string with one odd byte at any place, so that it meets every lane of the eight-byte scan. */
+/* A long string with one odd byte at any place, so that it meets every lane of the eight-byte
+ * scan. */
 static void
 odd_bytes_in_every_lane(void **state)
 {
@@ -114,7 +116,8 @@ depth_is_limited(void **state)
 	assert_int_equal(bad_at, n);
 }
 
-/* Objects and arrays in an alternating pattern at every level: each must be closed by its own sign. */
+/* Objects and arrays in an alternating pattern at every level: each must be closed by its own
+ * sign. */
 static void
 levels_remember_their_kind(void **state)
 {
@@ -209,7 +212,8 @@ line_of_a_bad_text(void **state)
 	assert_int_equal(n, 0);
 }
 
-/* Random texts, good ones with one byte changed: whatever the cuts, the verdict is the same, and never an over-read. */
+/* Random texts, good ones with one byte changed: whatever the cuts, the verdict is the same, and
+ * never an over-read. */
 static void
 random_damage_at_random_cuts(void **state)
 {

@@ -104,7 +104,8 @@ a_line_in_json(void **state)
 	assert_int_equal(value.n, CLOCK_RFC3339_LEN + 2);
 }
 
-/* Whatever a client sends, it is one line, valid UTF-8, and no control character of a terminal is left in it. */
+/* Whatever a client sends, it is one line, valid UTF-8, and no control character of a terminal is
+ * left in it. */
 static void
 values_cannot_forge_lines(void **state)
 {
@@ -146,7 +147,8 @@ long_values_are_cut_and_marked(void **state)
 	}
 }
 
-/* At every length around the end of the line: bounded, whole, and marked when a field was left out. */
+/* At every length around the end of the line: bounded, whole, and marked when a field was left
+ * out. */
 static void
 lines_are_bounded(void **state)
 {
@@ -289,7 +291,8 @@ a_failed_open_keeps_the_old_one(void **state)
 	assert_int_equal(log_reopen(), 0);
 }
 
-/* The log's own descriptor is not ours to see; it is the only one of this process that writes to the pipe. */
+/* The log's own descriptor is not ours to see; it is the only one of this process that writes to
+ * the pipe. */
 static void
 set_nonblocking(void)
 {

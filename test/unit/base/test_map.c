@@ -1,5 +1,6 @@
 /*
- * The map against a plain array, through growth and deletion; percent-decoding and UTF-8, its neighbours.
+ * The map against a plain array, through growth and deletion; percent-decoding and UTF-8, its
+ * neighbours.
  */
 #include <stdio.h>
 
