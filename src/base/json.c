@@ -95,7 +95,7 @@ static const uint8_t grammar[DONE + 1][KINDS] = {
 	ROW(COLON, [COLON_SIGN] = VALUE),
 	ROW(NEXT_ELEMENT, [COMMA] = VALUE, [END_BRACKET] = CLOSE),
 	ROW(NEXT_MEMBER, [COMMA] = NAME, [END_BRACE] = CLOSE),
-	ROW(DONE),
+	ROW(DONE, [OTHER] = BAD),
 };
 
 /* sub inside a string: plain, behind a backslash, so many hexadecimal digits to come, or so many
