@@ -60,12 +60,13 @@ event_del(const struct io *io)
 	change(io, EV_DELETE);
 }
 
+/* EV_EOF of the writing filter says no more than that writing does not block: our own shutdown() sets it too. */
 static unsigned
 translate(const struct kevent *k)
 {
 	unsigned out = k->filter == EVFILT_READ ? IO_READ : IO_WRITE;
 
-	if (k->flags & EV_EOF)
+	if (k->filter == EVFILT_READ && (k->flags & EV_EOF))
 		out |= IO_READ | IO_HUP;
 	if (k->flags & EV_ERROR)
 		out |= EVENT_ERROR;

@@ -105,7 +105,7 @@ loop_fini(void)
 {
 	if (!loop.owner)
 		return;
-	assert(loop.owner == getpid() && !task_current);
+	assert(loop.owner == getpid());
 	offload_fini();
 	for (int signo = 1; signo < SIGNALS_MAX; signo++)
 		if (loop.on_signal[signo])

@@ -48,6 +48,7 @@ task_init(unsigned max_tasks)
 void
 task_fini(void)
 {
+	/* The running one's stack stays: we may be on it, in a child forked there or a test that failed there. */
 	for (uint32_t i = 0; i < slot_used; i++)
 		if (slots[i].task && slots[i].task != task_current)
 			stack_unmap(slots[i].task);

@@ -1,7 +1,8 @@
 /*
  * kqueue over epoll, for tests on Linux. Both filters of a descriptor share one edge-triggered registration; what each filter was
  * given as udata is kept in a table by descriptor. Like the original it reports at most one event a filter, sets EV_EOF
- * on the reading filter when the peer closed its side and on both when the connection is gone, and forgets a descriptor that was closed.
+ * on the reading filter when the peer closed its side and on both when the connection is gone, reports a pending error on both without
+ * EV_EOF, and forgets a descriptor that was closed.
  */
 #include <errno.h>
 #include <limits.h>
@@ -65,8 +66,8 @@ report(struct kevent *out, const struct epoll_event *e)
 		EV_SET(&out[n++], (uintptr_t)e->data.fd, EVFILT_READ, eof, 0, 0, r->udata[0]);
 	}
 	if (r->on[1] && ((e->events & EPOLLOUT) || gone || broken))
-		EV_SET(&out[n++], (uintptr_t)e->data.fd, EVFILT_WRITE, gone || broken ? EV_EOF : 0,
-		    0, 0, r->udata[1]);
+		EV_SET(&out[n++], (uintptr_t)e->data.fd, EVFILT_WRITE, gone ? EV_EOF : 0, 0, 0,
+		    r->udata[1]);
 	return n;
 }
 
