@@ -61,11 +61,12 @@ PROGRAMS := $(if $(SERVER_OBJ),$(B)/sluice) $(if $(CTL_OBJ),$(B)/sluicectl) $(if
 
 UNIT_BIN := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/unit/*/test_*.c))
 FUZZ_BIN := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/fuzz/fuzz_*.c))
+MANUAL := $(if $(SERVER_OBJ),$(B)/sluice.8)
 VENDOR_LIBS := $(if $(filter 1,$(VENDORED)),$(B)/vendor/lib/libz.a $(B)/vendor/lib/libbearssl.a)
 
 # ---- the library and the programs
 
-all: $(LIB) $(PROGRAMS)
+all: $(LIB) $(PROGRAMS) $(MANUAL)
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
@@ -78,6 +79,9 @@ $(B)/sluice-cni: $(CNI_OBJ) $(LIB)
 $(PROGRAMS):
 	@echo "  LINK  $@"
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
+$(B)/sluice.8: $(B)/sluice conf/man/sluice.8.in ci/man
+	$(Q)ci/man $(B) >$@
 
 $(B)/obj/%.c.o: src/%.c $(B)/config.mk | $(VENDOR_LIBS)
 	@mkdir -p $(@D)
@@ -130,13 +134,13 @@ mandir = $(prefix)/share/man
 INSTALL ?= install
 confdir = $(DESTDIR)$(sysconfdir)/sluice
 
-install: all $(wildcard conf/man/sluice.8)
+install: all
 	$(if $(TESTBUILD),$(error this tree is a test build, with crash points: run ./configure first))
 	$(INSTALL) -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man8 $(confdir)
 	$(if $(SERVER_OBJ),$(INSTALL) -m 755 $(B)/sluice $(DESTDIR)$(sbindir))
 	$(if $(CTL_OBJ),$(INSTALL) -m 755 $(B)/sluicectl $(DESTDIR)$(bindir))
 	$(if $(CNI_OBJ),$(INSTALL) -m 755 $(B)/sluice-cni $(DESTDIR)$(bindir))
-	$(if $(wildcard conf/man/sluice.8),$(INSTALL) -m 644 conf/man/sluice.8 $(DESTDIR)$(mandir)/man8)
+	$(if $(MANUAL),$(INSTALL) -m 644 $(MANUAL) $(DESTDIR)$(mandir)/man8)
 	[ -e $(confdir)/sluice.conf ] || $(INSTALL) -m 644 conf/sluice.conf $(confdir)
 
 # Leaves the configuration: it is the operator's.
