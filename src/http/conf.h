@@ -6,7 +6,12 @@
 
 #include "conf/conf.h"
 #include "http/server.h"
+#include "net/dns.h"
 #include "net/listen.h"
+
+struct http_site;
+struct http_resolver_conf;
+struct http_names;
 
 typedef int http_handler_fn(struct http_request *r, void *arg);
 
@@ -23,15 +28,28 @@ struct http_scope {
 	struct http_location *location; /* NULL in http and server scopes */
 	struct http_server_conf *server;
 	/* private to http/ from here */
-	struct dns_resolver *resolver;
+	struct http_site *site;
+	struct http_resolver_conf *resolver;
+	int64_t resolver_timeout, lingering_time, keepalive_header;
+	int lingering_close; /* HTTP_LINGER_* */
+	bool tcp_nodelay, reset_timedout_connection, ignore_invalid_headers;
+	struct str ssl_certificate, ssl_certificate_key;
+	uint64_t ssl_session_cache; /* bytes */
 };
+
+enum { HTTP_LINGER_OFF, HTTP_LINGER_ON, HTTP_LINGER_ALWAYS };
 
 extern struct conf_module http_module;
 void http_conf_register(void);
 
-/* For setters of handlers (ingest, health, metrics): what answers in this location. A second handler is an error. */
+/* For setters of handlers (ingest, health, metrics): what answers in this location. A second handler is an error. methods: "PUT POST", others get
+ * 405; GET allows HEAD; NULL: any. */
 int http_set_handler(struct conf *c, const struct conf_node *node, struct conf_scope *scope,
     http_handler_fn *fn, void *arg, const char *methods);
+/* The location's client_max_body_size where neither it nor a block around it sets one (`ingest`: 64m). */
+void http_default_body_size(struct conf_scope *scope, uint64_t size);
+/* The `resolver` in force in this scope (server, location, store, …), made when first asked for; NULL: none is configured. */
+struct dns_resolver *http_scope_resolver(const struct conf_scope *scope);
 
 /* The listening sockets a configuration wants, in order, duplicates merged. */
 struct http_listen {
@@ -39,14 +57,18 @@ struct http_listen {
 	struct addr addr;
 	struct listen_options opt;
 	bool tls;
-	/* private to http/ from here: servers by name, default server, TLS settings */
+	/* private to http/ from here: default server, servers by name */
 	struct http_server_conf *servers;
+	struct http_names *names;
+	bool has_default, has_options;
+	struct http_listen *
+	    specific; /* addresses that this wildcard also serves, told apart by the connection's own address */
 };
 struct http_listen *http_listens(struct conf *c);
-/* First listen's port replaced (-p). */
-struct http_scope *http_location_scope(const struct http_location *l);
+/* What holds in a location. */
+const struct http_scope *http_location_scope(const struct http_location *l);
 
-/* Routing, pure: the location that serves path on this server. */
+/* Routing, pure: the location that serves path on this server; NULL: none. */
 const struct http_location *http_route(
     const struct http_listen *l, struct str host, struct str path);
 

@@ -170,7 +170,7 @@ parse_fields(struct http_head *h, struct framing *f, const char *p, const char *
 	for (; p < end - 2; p = stop + 2) {
 		if (h->n_headers == HTTP_MAX_HEADERS)
 			return ERR_HEADER_TOO_LARGE;
-		field = &h->headers[h->n_headers++];
+		field = &h->headers[h->n_headers];
 		for (start = p; http_is_class(*p, HTTP_CLASS_TOKEN);)
 			p++;
 		if (p == start || *p != ':')
@@ -184,6 +184,7 @@ parse_fields(struct http_head *h, struct framing *f, const char *p, const char *
 		field->value = str_make(p, (size_t)(stop - p));
 		while (field->value.n && is_blank(p[field->value.n - 1]))
 			field->value.n--;
+		h->n_headers++;
 		err = note_field(h, f, field->name, field->value, request);
 		if (err < 0)
 			return err;
@@ -191,8 +192,8 @@ parse_fields(struct http_head *h, struct framing *f, const char *p, const char *
 	return 0;
 }
 
-static void
-head_init(struct http_head *h)
+void
+http_head_init(struct http_head *h)
 {
 	h->method = h->target = h->reason = h->host = str_make(NULL, 0);
 	h->status = 0;
@@ -292,7 +293,7 @@ http_parse_request(struct http_head *h, const char *p, size_t n, size_t *scanned
 	end = find_end(p, n, start, scanned);
 	if (end < 0)
 		return end;
-	head_init(h);
+	http_head_init(h);
 	line = parse_request_line(h, p + start, p + end, &err);
 	if (!line)
 		return err;
@@ -341,7 +342,7 @@ http_parse_response(struct http_head *h, const char *p, size_t n, size_t *scanne
 	end = find_end(p, n, 0, scanned);
 	if (end < 0)
 		return end;
-	head_init(h);
+	http_head_init(h);
 	line = parse_status_line(h, p, p + end, &err);
 	if (!line)
 		return err;

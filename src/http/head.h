@@ -32,6 +32,8 @@ struct http_head {
 	struct str host;      /* request: Host (or of an absolute target); {NULL, 0}: none */
 };
 
+/* A head with nothing in it. */
+void http_head_init(struct http_head *h);
 /* scanned: how far earlier calls on a shorter prefix got (start with 0), so that a head that trickles in is not scanned again from its start. Returns bytes of the head with
  * its empty line (> 0), ERR_NEED_MORE, ERR_BAD, ERR_UNSUPPORTED (version not 1.x: minor is -1, 505; a transfer coding we lack: 501), ERR_HEADER_TOO_LARGE (more than HTTP_MAX_HEADERS). Empty lines before a request line are skipped (at most one CRLF). */
 int http_parse_request(struct http_head *h, const char *p, size_t n, size_t *scanned);

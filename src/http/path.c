@@ -106,7 +106,7 @@ normalise(struct str path, struct writer *w)
 int
 path_normalise(struct str target, bool merge, char *out, struct str *path, struct str *query)
 {
-	struct writer w = { out, out + 1, out + 1, merge };
+	struct writer w;
 
 	if (strip_authority(&target) < 0)
 		return ERR_BAD;
@@ -114,6 +114,9 @@ path_normalise(struct str target, bool merge, char *out, struct str *path, struc
 	*path = str_split(query, '?');
 	if (is_normal(*path))
 		return 0;
+	if (!out)
+		return ERR_NEED_MORE;
+	w = (struct writer){ out, out + 1, out + 1, merge };
 	out[0] = '/';
 	if (normalise(str_from(*path, path->n ? 1 : 0), &w) < 0)
 		return ERR_BAD;

@@ -6,7 +6,7 @@
 
 #include "base/base.h"
 
-/* As http_normalise_path; merge false keeps repeated slashes. */
+/* As http_normalise_path; merge false keeps repeated slashes; out NULL: ERR_NEED_MORE where it would be needed. */
 int path_normalise(struct str target, bool merge, char *out, struct str *path, struct str *query);
 
 #endif

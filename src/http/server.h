@@ -21,14 +21,14 @@ struct http_request {
 	struct http_conn *conn;
 	struct arena arena; /* bounded; freed after the answer */
 	const struct http_head *head;
-	struct str path;        /* decoded, normalised */
-	struct str query;       /* raw, without '?' */
-	struct str id;          /* X-Request-Id: the client's (checked) or ours */
-	struct str traceparent; /* the client's, if well-formed; else empty */
-	struct str user;        /* set by the auth step; empty: nobody */
-	const struct http_location *location;
-	int64_t start; /* monotonic ns: first byte of the head */
-	int status;    /* of the answer, once begun */
+	struct str path;                      /* decoded, normalised */
+	struct str query;                     /* raw, without '?' */
+	struct str id;                        /* X-Request-Id: the client's (checked) or ours */
+	struct str traceparent;               /* the client's, if well-formed; else empty */
+	struct str user;                      /* set by the auth step; empty: nobody */
+	const struct http_location *location; /* NULL: none was reached */
+	int64_t start;                        /* monotonic ns: first byte of the head */
+	int status;                           /* of the answer, once begun */
 	uint64_t bytes_in, bytes_out;
 	bool keep_alive; /* a handler may clear it */
 };
@@ -59,12 +59,17 @@ int http_reply_start(struct http_request *r, int status, const char *content_typ
 int http_reply_write(struct http_request *r, const void *p, size_t n); /* parks */
 int http_reply_end(struct http_request *r);
 struct str http_client_address(const struct http_request *r); /* text without port */
+/* True: the client closing its side, too, cancels a handler that is parked (for proxying); false, as it begins: only a reset does, because a client may send its request,
+ * half-close and read the answer. */
+void http_watch_client(struct http_request *r, bool on);
 
 /* ---- running ---- */
-/* Starts accepting on an inherited listening socket, for the given listen (http/conf.h). Loop callbacks do the rest. */
+/* Starts accepting on an inherited listening socket, for the given listen (http/conf.h), both borrowed for ever. 0 or an error. Loop callbacks and tasks do the rest. */
 struct http_listen;
 int http_serve(int listen_fd, const struct http_listen *l);
-/* Stops accepting; idle connections close now; requests in flight finish and get Connection: close. */
+/* Most connections at a time (worker_connections); beyond it the longest idle one is closed for a new one. 0: no limit. */
+void http_limit_connections(unsigned max);
+/* Stops accepting; idle connections close now, those without a request yet within a second; requests in flight finish and get Connection: close. */
 void http_drain(void);
 unsigned http_connections(void); /* open, idle ones included */
 unsigned http_active(void);      /* with a request in flight */

@@ -1,0 +1,45 @@
+/*
+ * What upper layers hang around every request: phases before its handler (addresses, limits, auth), logs after it. Filled by
+ * server/modules.c before serving.
+ */
+#include "http/http_priv.h"
+
+#define PHASES_MAX 8
+#define LOGS_MAX 4
+
+static http_phase_fn *phases[PHASES_MAX];
+static http_log_fn *logs[LOGS_MAX];
+static unsigned n_phases, n_logs;
+
+void
+http_add_phase(http_phase_fn *fn)
+{
+	assert(n_phases < PHASES_MAX);
+	phases[n_phases++] = fn;
+}
+
+void
+http_add_log(http_log_fn *fn)
+{
+	assert(n_logs < LOGS_MAX);
+	logs[n_logs++] = fn;
+}
+
+int
+http_run_phases(struct http_request *r)
+{
+	int done = 0;
+
+	for (unsigned i = 0; i < n_phases && !done; i++)
+		done = phases[i](r);
+	return done;
+}
+
+void
+http_run_logs(const struct http_request *r)
+{
+	int64_t duration = n_logs ? clock_mono() - r->start : 0;
+
+	for (unsigned i = 0; i < n_logs; i++)
+		logs[i](r, duration);
+}
