@@ -73,7 +73,7 @@ make_room(struct http_work *w)
 static bool
 may_read(const struct conn *c)
 {
-	return c->tls || (c->io.ready & (IO_READ | IO_HUP)) || c->hup_seen;
+	return c->tls || (c->io.ready & (IO_READ | IO_HUP));
 }
 
 static ssize_t
