@@ -10,6 +10,8 @@
 enum stream_mode { STREAM_BUNDLE, STREAM_OBJECT, STREAM_MESSAGE };
 enum stream_validate { VALIDATE_NONE, VALIDATE_JSON };
 
+#define STREAM_NAME_MAX 64
+
 struct stream_retry {
 	uint64_t max; /* UINT64_MAX: unlimited */
 	int64_t initial, max_interval;
@@ -19,9 +21,9 @@ struct stream_retry {
 
 struct stream_conf {
 	struct stream_conf *next;
-	struct str name; /* [a-z0-9_-]{1,64} */
-	unsigned index;  /* in the zone */
-	const char *dir; /* state_dir/name */
+	struct str name; /* [a-z0-9_-]{1,64}, none of the server's own words */
+	unsigned index;  /* in the zone: order of appearance */
+	const char *dir; /* state_dir/name; filled in by the server, which knows state_dir */
 	struct sink_conf *sink;
 	int mode, validate;
 	bool sync, verify;
@@ -32,9 +34,12 @@ struct stream_conf {
 	struct stream_retry retry;
 	uint64_t breaker_failures;
 	int64_t breaker_open;
+	/* private: where it stands in the configuration, for messages */
+	const struct conf_node *node, *sink_node;
 };
 
 extern struct conf_module stream_module;
+/* Registers store and stream; http must have been. */
 void stream_conf_register(void);
 struct stream_conf *stream_first(struct conf *c);
 struct stream_conf *stream_find(struct conf *c, struct str name);

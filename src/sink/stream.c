@@ -1,0 +1,396 @@
+/*
+ * The `stream` block: its directive rows, and what must hold once the whole configuration is read. A stream's fields are set in the
+ * struct of its own scope, then copied to the list that hangs in the main scope.
+ */
+#include "sink/stream.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "s3/store.h"
+
+struct stream_scope {
+	struct stream_conf *first; /* of the main scope only: all streams in order */
+	struct stream_conf s;      /* of a stream's scope: being filled */
+};
+
+static struct stream_scope *
+main_scope(struct conf *c)
+{
+	return conf_of(conf_main(c), &stream_module);
+}
+
+struct stream_conf *
+stream_first(struct conf *c)
+{
+	return main_scope(c)->first;
+}
+
+struct stream_conf *
+stream_find(struct conf *c, struct str name)
+{
+	struct stream_conf *s = stream_first(c);
+
+	while (s && !str_eq(s->name, name))
+		s = s->next;
+	return s;
+}
+
+/* ---- names */
+
+/* Folders and files of the state folder that are the server's own, or a stream's inside. */
+static const char *const reserved[] = { "admin", "aggregation", "cache", "dlq", "lock", "pid",
+	"shipper", "tmp", "uploading", "zone" };
+
+static int
+check_name(struct conf *c, const struct conf_node *node, struct str name)
+{
+	bool good = name.n > 0 && name.n <= STREAM_NAME_MAX;
+
+	for (size_t i = 0; i < name.n; i++)
+		good = good && name.p[i] != '\0' &&
+		       strchr("abcdefghijklmnopqrstuvwxyz0123456789_-", name.p[i]);
+	if (!good) {
+		conf_error(c, node,
+		    "invalid stream name \"%.*s\", allowed: 1 to %d of a-z, 0-9, \"_\", \"-\"",
+		    STR_ARG(name), STREAM_NAME_MAX);
+		return ERR_CONFIG;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
+		if (str_is(name, reserved[i])) {
+			conf_error(c, node,
+			    "stream name \"%.*s\" is reserved for the server's own files",
+			    STR_ARG(name));
+			return ERR_CONFIG;
+		}
+	if (stream_find(c, name)) {
+		conf_error(c, node, "stream \"%.*s\" is duplicate", STR_ARG(name));
+		return ERR_CONFIG;
+	}
+	return 0;
+}
+
+/* ---- setters */
+
+static int
+set_stream(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
+{
+	struct stream_conf *s = arena_alloc(conf_arena(c), sizeof(*s)), **link;
+	struct conf_scope *inner;
+	unsigned index = 0;
+	int err;
+
+	(void)into;
+	if (!s)
+		return ERR_NOMEM;
+	if ((err = check_name(c, node, node->args[0])))
+		return err;
+	if ((err = conf_apply_block(c, node, scope, CONF_STREAM, &inner)))
+		return err;
+	*s = ((struct stream_scope *)conf_of(inner, &stream_module))->s;
+	for (link = &main_scope(c)->first; *link; link = &(*link)->next)
+		index++;
+	s->name = node->args[0];
+	s->index = index;
+	s->node = node;
+	*link = s;
+	return 0;
+}
+
+static int
+set_sink(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
+{
+	struct stream_scope *ss = into;
+	struct sink_conf *sink = arena_alloc(conf_arena(c), sizeof(*sink));
+	struct str kind = node->args[0];
+
+	(void)scope;
+	if (!sink)
+		return ERR_NOMEM;
+	sink->ops = sink_find_kind(kind);
+	if (!sink->ops && (str_is(kind, "http") || str_is(kind, "smtp"))) {
+		conf_error(c, node,
+		    "\"sink %.*s\" comes with a later release, allowed now: s3, dir",
+		    STR_ARG(kind));
+		return ERR_CONFIG;
+	}
+	if (!sink->ops) {
+		conf_error(
+		    c, node, "unknown kind of sink \"%.*s\", allowed: s3, dir", STR_ARG(kind));
+		return ERR_CONFIG;
+	}
+	ss->s.sink = sink;
+	ss->s.sink_node = node;
+	return sink->ops->parse(c, node, sink);
+}
+
+static int
+set_mode(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
+{
+	struct stream_scope *ss = into;
+	struct str mode = node->args[0];
+
+	(void)scope;
+	if (str_is(mode, "bundle")) {
+		ss->s.mode = STREAM_BUNDLE;
+	} else if (str_is(mode, "object")) {
+		ss->s.mode = STREAM_OBJECT;
+	} else if (str_is(mode, "message")) {
+		conf_error(c, node,
+		    "\"mode message\" comes with a later release, allowed now: "
+		    "bundle, object");
+		return ERR_CONFIG;
+	} else {
+		conf_error(
+		    c, node, "invalid mode \"%.*s\", allowed: bundle, object", STR_ARG(mode));
+		return ERR_CONFIG;
+	}
+	return 0;
+}
+
+static int
+set_gzip_level(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
+{
+	struct stream_scope *ss = into;
+	struct str level = node->args[0];
+
+	(void)scope;
+	if (str_is(level, "auto")) {
+		ss->s.gzip_level = 0;
+		return 0;
+	}
+	if (level.n != 1 || level.p[0] < '1' || level.p[0] > '9') {
+		conf_error(
+		    c, node, "invalid gzip_level \"%.*s\", allowed: auto, 1 to 9", STR_ARG(level));
+		return ERR_CONFIG;
+	}
+	ss->s.gzip_level = level.p[0] - '0';
+	return 0;
+}
+
+/* Rows of features to come: known, and refused with the reason. */
+static int
+set_later(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
+{
+	(void)scope;
+	(void)into;
+	conf_error(c, node, "\"%s\" %s", node->row->name, node->row->help);
+	return ERR_CONFIG;
+}
+
+static int
+bad_argument(struct conf *c, const struct conf_node *node, unsigned i, const char *allowed)
+{
+	conf_error(c, node, "invalid argument \"%.*s\" of \"%.*s\", allowed: %s",
+	    STR_ARG(node->args[i]), STR_ARG(node->name), allowed);
+	return ERR_CONFIG;
+}
+
+/* A time of at least a millisecond. */
+static bool
+parse_wait(struct str s, int64_t *out)
+{
+	return conf_parse_time(s, out) == 0 && *out >= NS_PER_MS;
+}
+
+/* "2", "1.5": at least 1, at most 100, three digits behind the point count. */
+static bool
+parse_factor(struct str s, double *out)
+{
+	struct str whole = str_split(&s, '.');
+	uint64_t units, part = 0, scale = 1;
+
+	if (str_to_u64(whole, &units) || units < 1 || units > 100)
+		return false;
+	if (s.p && (s.n > 3 || str_to_u64(s, &part)))
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		scale *= 10;
+	*out = (double)units + (double)part / (double)scale;
+	return true;
+}
+
+static bool
+parse_retry(const struct conf_node *node, unsigned i, struct stream_retry *r)
+{
+	struct str v;
+
+	if (conf_arg_kv(node, i, "max", &v)) {
+		r->max = UINT64_MAX;
+		return str_is(v, "unlimited") || str_to_u64(v, &r->max) == 0;
+	}
+	if (conf_arg_kv(node, i, "initial", &v))
+		return parse_wait(v, &r->initial);
+	if (conf_arg_kv(node, i, "max_interval", &v))
+		return parse_wait(v, &r->max_interval);
+	if (conf_arg_kv(node, i, "multiplier", &v))
+		return parse_factor(v, &r->multiplier);
+	if (conf_arg_kv(node, i, "jitter", &v)) {
+		r->jitter = str_is(v, "on");
+		return r->jitter || str_is(v, "off");
+	}
+	return false;
+}
+
+static int
+set_retry(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
+{
+	struct stream_retry *r = &((struct stream_scope *)into)->s.retry;
+
+	(void)scope;
+	for (unsigned i = 0; i < node->n_args; i++)
+		if (!parse_retry(node, i, r))
+			return bad_argument(c, node, i,
+			    "max=N or max=unlimited, initial=TIME, max_interval=TIME, "
+			    "multiplier=1 to 100, jitter=on or jitter=off");
+	if (r->max_interval < r->initial)
+		r->max_interval = r->initial;
+	return 0;
+}
+
+static int
+set_breaker(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
+{
+	struct stream_conf *s = &((struct stream_scope *)into)->s;
+
+	(void)scope;
+	for (unsigned i = 0; i < node->n_args; i++) {
+		struct str v;
+		bool good = false;
+
+		if (conf_arg_kv(node, i, "failures", &v))
+			good = str_to_u64(v, &s->breaker_failures) == 0 && s->breaker_failures > 0;
+		else if (conf_arg_kv(node, i, "open", &v))
+			good = parse_wait(v, &s->breaker_open);
+		if (!good)
+			return bad_argument(c, node, i, "failures=1 or more, open=TIME");
+	}
+	return 0;
+}
+
+/* ---- what must hold in the end */
+
+static const char *
+mode_name(const struct stream_conf *s)
+{
+	return s->mode == STREAM_OBJECT ? "objects" : "bundles";
+}
+
+/* Two streams whose objects nobody could tell apart. */
+static void
+warn_shared(struct conf *c, const struct stream_conf *s)
+{
+	for (const struct stream_conf *o = stream_first(c); o != s; o = o->next) {
+		if (!o->sink || o->mode != s->mode || !str_eq(o->sink->prefix, s->sink->prefix) ||
+		    !str_eq(o->sink->destination, s->sink->destination))
+			continue;
+		conf_warn(c, s->sink_node,
+		    "%s of stream \"%.*s\" go to the same place as those of \"%.*s\"", mode_name(s),
+		    STR_ARG(s->name), STR_ARG(o->name));
+	}
+}
+
+static int
+finish_stream(struct conf *c, struct stream_conf *s)
+{
+	int err;
+
+	if (!s->sink) {
+		conf_error(c, s->node,
+		    "stream \"%.*s\" has no sink: sink s3 STORE bucket=B [prefix=P]; or "
+		    "sink dir PATH;",
+		    STR_ARG(s->name));
+		return ERR_CONFIG;
+	}
+	if ((err = s->sink->ops->check(c, s->sink_node, s->sink)))
+		return err;
+	warn_shared(c, s);
+	return 0;
+}
+
+static int
+finish(struct conf *c)
+{
+	int err = 0;
+
+	for (struct stream_conf *s = stream_first(c); s; s = s->next)
+		if (finish_stream(c, s))
+			err = ERR_CONFIG;
+	return err;
+}
+
+/* ---- rows */
+
+static const struct conf_word validate_words[] = { { "none", VALIDATE_NONE },
+	{ "json", VALIDATE_JSON }, { NULL, 0 } };
+static const struct conf_bounds interval_bounds = { NS_PER_MS, 24 * 3600 * NS_PER_S };
+static const struct conf_bounds bundle_bounds = { 1024, UINT64_C(4) << 30 };
+static const struct conf_bounds spool_bounds = { 1024 * 1024, UINT64_MAX };
+static const struct conf_bounds concurrency_bounds = { 1, 256 };
+static const struct conf_bounds timeout_bounds = { NS_PER_MS, 24 * 3600 * NS_PER_S };
+
+#define FIELD(name) offsetof(struct stream_scope, s.name)
+
+static const struct conf_row rows[] = {
+	{ "stream", CONF_HTTP, 1, 1, CONF_BLOCK | CONF_REPEAT | CONF_RELOAD, set_stream, 0, NULL,
+	    "name", "a durable stream: what is taken in waits on disk until its sink has it",
+	    NULL },
+	{ "sink", CONF_STREAM, 1, UINT_MAX, CONF_RELOAD, set_sink, 0, NULL,
+	    "s3 STORE bucket=B [prefix=P] | dir PATH", "where the stream goes", NULL },
+	{ "mode", CONF_STREAM, 1, 1, CONF_RELOAD, set_mode, FIELD(mode), "bundle",
+	    "enum:bundle|object", "many records in one gzip file, or one object a request", NULL },
+	{ "bundle_interval", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_time, FIELD(bundle_interval),
+	    "10m", "time", "how long a record waits at most for its bundle to be closed",
+	    &interval_bounds },
+	{ "bundle_size", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_size, FIELD(bundle_size), "64m",
+	    "size", "a bundle is closed early beyond this, before it is packed", &bundle_bounds },
+	{ "gzip_level", CONF_STREAM, 1, 1, CONF_RELOAD, set_gzip_level, FIELD(gzip_level), "auto",
+	    "auto|1-9", "auto: 6 at leisure, down to 1 as the backlog ages", NULL },
+	{ "verify", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_flag, FIELD(verify), "off", "flag",
+	    "ask the store with HEAD for each object before its source is deleted", NULL },
+	{ "validate", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_enum, FIELD(validate), "none",
+	    "enum:none|json", "what is accepted: any bytes, or one JSON text", validate_words },
+	{ "sync", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_flag, FIELD(sync), "on", "flag",
+	    "off: acknowledged once written, not once on disk; a power loss may lose records",
+	    NULL },
+	{ "spool_size", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_size, FIELD(spool_size), "10g",
+	    "size", "how much may wait on disk; beyond it 503", &spool_bounds },
+	{ "min_free", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_size, FIELD(min_free), "256m",
+	    "size", "space kept free on the file system (at most 5 % of it); below it 503", NULL },
+	{ "retry", CONF_STREAM, 1, 5, CONF_RELOAD, set_retry, 0,
+	    "max=unlimited initial=1s max_interval=30s multiplier=2 jitter=on",
+	    "max=N|unlimited initial=T max_interval=T multiplier=N jitter=on|off",
+	    "waits between attempts of one delivery", NULL },
+	{ "breaker", CONF_STREAM, 1, 2, CONF_RELOAD, set_breaker, 0, "failures=5 open=10s",
+	    "failures=N open=T", "after so many failures in a row nothing is tried for a while",
+	    NULL },
+	{ "concurrency", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_count, FIELD(concurrency), "4",
+	    "count", "deliveries of the stream under way at once", &concurrency_bounds },
+	{ "deliver_timeout", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_time, FIELD(deliver_timeout),
+	    "30s", "time", "deadline of one attempt", &timeout_bounds },
+	{ "order_by", CONF_STREAM, 1, 1, CONF_RELOAD, set_later, 0, NULL, "key",
+	    "orders the deliveries of \"mode message\", which comes with a later release", NULL },
+	{ "max_age", CONF_STREAM, 1, 1, CONF_RELOAD, set_later, 0, NULL, "time",
+	    "limits \"mode message\", which comes with a later release; bundles and objects are "
+	    "kept until they are delivered",
+	    NULL },
+	{ "max_messages", CONF_STREAM, 1, 1, CONF_RELOAD, set_later, 0, NULL, "count",
+	    "limits \"mode message\", which comes with a later release; bundles and objects are "
+	    "kept until they are delivered",
+	    NULL },
+	{ 0 },
+};
+
+struct conf_module stream_module = {
+	.name = "stream",
+	.rows = rows,
+	.size = sizeof(struct stream_scope),
+	.finish = finish,
+};
+
+void
+stream_conf_register(void)
+{
+	store_conf_register();
+	conf_register(&stream_module);
+}
