@@ -106,7 +106,7 @@ make_origin(struct store *s, char *host)
 	struct dial_target target = { .host = str_of(host),
 		.port = s->url.port,
 		.tls = s->tls,
-		.resolver = NULL,
+		.resolver = http_scope_resolver(s->scope),
 		.connect_timeout = MIN(s->set.timeout, CONNECT_TIME) };
 
 	if (!o) {
