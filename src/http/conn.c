@@ -150,6 +150,8 @@ linger(struct http_work *w)
 	       conn_read(c, w->in.p, w->in.cap, MIN(end, now + s->lingering_timeout)) > 0);
 }
 
+static void wake(struct http_conn *hc);
+
 static void
 serve(void *arg)
 {
@@ -172,8 +174,9 @@ serve(void *arg)
 		conn_free(hc);
 		return;
 	}
-	conn_idle(&hc->conn);
 	rest_until(hc, clock_cached_mono() + (http_draining() ? DRAIN_FRESH : keep));
+	if (!conn_idle(&hc->conn))
+		wake(hc);
 }
 
 /* No task to be had. */

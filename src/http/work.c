@@ -73,7 +73,8 @@ http_work_take(struct http_conn *hc)
 
 	if (w) {
 		pool = w->next;
-		pooled_min = MIN(pooled_min, --pooled);
+		pooled--;
+		pooled_min = MIN(pooled_min, pooled);
 	} else {
 		w = work_new();
 		if (!w)
