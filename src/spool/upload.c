@@ -107,6 +107,7 @@ make_part(void *arg)
 		u->errnum = errno;
 		return u->fd;
 	}
+	file_crash_point("spool.upload.opened");
 	if (u->reserved == 0)
 		return OK;
 	err = writer_reserve(u->fd, 0, u->reserved);

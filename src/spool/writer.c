@@ -156,8 +156,8 @@ segment_made(struct offload_job *job, int result)
 		s->spare = g;
 	} else {
 		g->state = SEGMENT_FREE;
-		/* Made ahead of need: whoever needs it tries again. */
-		s->make_err = s->current ? OK : result;
+		/* If nobody needs it yet, whoever does tries again. */
+		s->make_err = s->current || s->filling->records == 0 ? OK : result;
 		s->make_after = clock_mono() + RETRY_AFTER;
 		spool_failed(s, result, g->errnum, "cannot make a segment");
 	}
