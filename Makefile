@@ -101,7 +101,7 @@ $(B)/obj/test/%.c.o: test/%.c $(B)/config.mk
 # Jumps between stacks on purpose, which the fortified longjmp takes for an attack.
 $(B)/obj/task/switch_sigaltstack.c.o: private FORTIFY :=
 
-$(B)/vendor/lib/%.a:
+$(VENDOR_LIBS):
 	$(Q)$(MAKE) -C vendor OUT='$(abspath $(B))/vendor' CC='$(CC)' AR='$(AR)' '$(abspath $@)'
 
 # ---- tests
