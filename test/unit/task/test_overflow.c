@@ -13,13 +13,17 @@
 
 static volatile int bottom = 1 << 30;
 
-static __attribute__((noinline)) int
+static int recurse(int depth);
+static int (*volatile recurse_more)(int depth) = recurse; /* so that no compiler makes it a loop */
+
+static int
 recurse(int depth)
 {
-	volatile char frame[512];
+	char frame[512];
 
 	frame[0] = (char)depth;
-	return depth >= bottom ? 0 : recurse(depth + 1) + frame[0];
+	__asm__ volatile("" : : "r"(frame) : "memory"); /* all of it is kept */
+	return depth >= bottom ? 0 : recurse_more(depth + 1) + frame[0];
 }
 
 static void
