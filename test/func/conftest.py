@@ -65,11 +65,10 @@ def server(request, tmp_path):
     """Each call starts one server in a folder of its own. At the end all are killed: a test that cares how they stop, stops them."""
     started = []
 
-    def start(**options):
-        folder = options.pop("folder", tmp_path / f"s{len(started)}")
-        sluice = Sluice.__new__(Sluice)
+    def start(wait=True, **options):
+        sluice = Sluice(options.pop("folder", tmp_path / f"s{len(started)}"), **options)
         started.append(sluice)  # before it starts: what fails to start is reaped, too
-        sluice.__init__(folder, **options)
+        sluice.start(wait)
         return sluice
 
     yield start

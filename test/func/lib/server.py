@@ -1,6 +1,6 @@
 """The server under test: the real binary, in a folder of its own, on a free port.
 
-Sluice(folder, conf=…) starts at once and returns when it accepts connections. Whatever happens in a test, reap() ends all
+Sluice(folder, conf=…) writes the configuration, start() starts it and returns when it accepts connections. Whatever happens in a test, reap() ends all
 processes of it. A report of a sanitizer in the log fails the test that caused it."""
 
 import os
@@ -32,9 +32,9 @@ class Sluice:
     """One server. `conf` is the text of a native configuration, `yml` of an ingest-service one; other keywords go to config.native().
 
     env: added to the environment. args: added to the command line. tree: another build tree than the one under test.
-    wrapper: a command to run it under (strace …). wait=False: do not wait until it accepts connections."""
+    wrapper: a command to run it under (strace …). command: in place of program and -c."""
 
-    def __init__(self, folder, conf=None, yml=None, env=None, args=(), tree=None, wrapper=(), wait=True, **parts):
+    def __init__(self, folder, conf=None, yml=None, env=None, args=(), tree=None, wrapper=(), command=None, **parts):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -45,6 +45,7 @@ class Sluice:
         self.args = list(args)
         self.tree = tree
         self.wrapper = list(wrapper)
+        self.command = command
         self.process = None
         self._groups = []
         self.session = requests.Session()
@@ -55,7 +56,6 @@ class Sluice:
         else:
             self.conf_file = self.folder / "sluice.conf"
             self.configure(conf, **parts)
-        self.start(wait)
 
     def configure(self, conf=None, **parts):
         """Writes the configuration anew. In a text of the test's own {port} and {state_dir} are filled in."""
@@ -68,12 +68,12 @@ class Sluice:
     # ---- life
 
     def start(self, wait=True):
-        """Starts it (again), on the same port and state."""
+        """Starts it (again), on the same port and state. wait=False: does not wait until it accepts connections."""
         assert self.exit_status() is not None or not self.process, "it still runs"
-        command = [*self.wrapper, str(program(tree=self.tree)), "-c", str(self.conf_file), *self.args]
+        command = self.command or [str(program(tree=self.tree)), "-c", str(self.conf_file)]
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                command,
+                [*self.wrapper, *command, *self.args],
                 env={**os.environ, **self.env},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
