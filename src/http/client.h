@@ -29,6 +29,7 @@ struct http_exchange {
 	/* the answer */
 	struct http_head head; /* points into raw */
 	struct buf raw;        /* the head's bytes */
+	size_t head_n;         /* private: how many they are */
 	struct buf reply;      /* its body, up to reply_max bytes */
 	size_t reply_max;      /* more than this: kept truncated, connection closed */
 	char why[160];         /* text for the log when it failed */

@@ -209,6 +209,16 @@ http_set_return(struct conf *c, const struct conf_node *node, struct conf_scope 
 	return node->n_args > 1 ? http_text_compile(c, node, text, &ret->text) : 0;
 }
 
+struct str
+http_next_method(struct str *methods)
+{
+	struct str m = str_split(methods, ' ');
+
+	if (str_ends(m, STR(",")))
+		m.n--;
+	return m;
+}
+
 /* "PUT POST" as Allow shows it; GET brings HEAD. */
 static const char *
 allow_of(struct conf *c, const char *methods)
@@ -219,7 +229,7 @@ allow_of(struct conf *c, const char *methods)
 
 	buf_init(&out, 0);
 	while (rest.p) {
-		m = str_split(&rest, ' ');
+		m = http_next_method(&rest);
 		if (out.n)
 			buf_puts(&out, ", ");
 		buf_put_str(&out, m);

@@ -114,6 +114,8 @@ int http_set_server_name(
 /* conf_location.c */
 int http_set_location(
     struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
+/* Cuts the first word off "PUT POST" or "PUT, POST". */
+struct str http_next_method(struct str *methods);
 int http_set_return(
     struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
 int http_set_resolver(

@@ -163,7 +163,7 @@ is_allowed(const char *methods, struct str method)
 	struct str rest = str_of(methods), m;
 
 	while (rest.p) {
-		m = str_split(&rest, ' ');
+		m = http_next_method(&rest);
 		if (str_eq(m, method) || (str_is(m, "GET") && str_is(method, "HEAD")))
 			return true;
 	}
