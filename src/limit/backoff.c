@@ -1,0 +1,17 @@
+/*
+ * See backoff.h. Called by everything that repeats: the shipper's uploads and its turns.
+ */
+#include "limit/backoff.h"
+
+int64_t
+backoff_wait(const struct backoff_policy *p, unsigned attempt, uint64_t random)
+{
+	double wait = (double)p->initial;
+
+	while (attempt-- > 0 && wait < (double)p->max)
+		wait *= p->multiplier;
+	wait = MIN(wait, (double)p->max);
+	if (p->jitter)
+		wait += wait * 0.1 * ((double)(random >> 11) / (double)(UINT64_C(1) << 53));
+	return (int64_t)wait;
+}

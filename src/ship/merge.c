@@ -1,0 +1,151 @@
+/*
+ * A binary heap over the readers, each with its next record at hand. See merge.h.
+ */
+#include "ship/merge.h"
+
+#include <stdlib.h>
+
+struct lane {
+	struct reader *reader;
+	struct reader_record record; /* next to come out */
+	uint64_t skipped;
+};
+
+struct merge {
+	unsigned n;      /* lanes */
+	unsigned heap_n; /* of them not at their end */
+	struct lane *last; /* gave the record the caller still looks at */
+	unsigned *heap;  /* lane numbers, least first */
+	struct lane lanes[];
+};
+
+static bool
+before(const struct merge *m, unsigned a, unsigned b)
+{
+	const struct lane *x = &m->lanes[a], *y = &m->lanes[b];
+	const struct segment_header *hx = reader_header(x->reader), *hy = reader_header(y->reader);
+
+	if (x->record.frame.time != y->record.frame.time)
+		return x->record.frame.time < y->record.frame.time;
+	if (hx->slot != hy->slot)
+		return hx->slot < hy->slot;
+	if (hx->sequence != hy->sequence)
+		return hx->sequence < hy->sequence;
+	return a < b;
+}
+
+static void
+sift_down(struct merge *m, unsigned i)
+{
+	for (;;) {
+		unsigned least = i, child = 2 * i + 1, tmp;
+
+		for (unsigned c = child; c < m->heap_n && c <= child + 1; c++)
+			if (before(m, m->heap[c], m->heap[least]))
+				least = c;
+		if (least == i)
+			return;
+		tmp = m->heap[i];
+		m->heap[i] = m->heap[least];
+		m->heap[least] = tmp;
+		i = least;
+	}
+}
+
+/* 1: the lane has a next record; 0: it is at its end; or an error. */
+static int
+advance(struct lane *lane)
+{
+	for (;;) {
+		uint64_t skipped = 0;
+		int got = reader_next(lane->reader, &lane->record);
+
+		if (got != ERR_CORRUPT)
+			return got;
+		got = reader_resync(lane->reader, &skipped);
+		lane->skipped += skipped;
+		if (got <= 0)
+			return got;
+	}
+}
+
+static int
+open_lane(struct lane *lane, const struct merge_source *source)
+{
+	int err = reader_open(source->path, source->length, &lane->reader);
+
+	if (err == ERR_CORRUPT)
+		return ERR_NOT_FOUND;
+	if (err != 0)
+		return err;
+	return id_eq(reader_header(lane->reader)->id, source->id) ? 0 : ERR_NOT_FOUND;
+}
+
+int
+merge_open(const struct merge_source *sources, unsigned n, struct merge **out)
+{
+	struct merge *m = calloc(1, sizeof(*m) + n * sizeof(struct lane));
+	int err = 0;
+
+	if (m == NULL)
+		return ERR_NOMEM;
+	m->heap = calloc(n ? n : 1, sizeof(*m->heap));
+	if (m->heap == NULL)
+		err = ERR_NOMEM;
+	m->n = n;
+	for (unsigned i = 0; i < n && err == 0; i++) {
+		err = open_lane(&m->lanes[i], &sources[i]);
+		if (err == 0)
+			err = advance(&m->lanes[i]);
+		if (err == 1) {
+			m->heap[m->heap_n++] = i;
+			err = 0;
+		}
+	}
+	if (err != 0) {
+		merge_close(m);
+		return err;
+	}
+	for (unsigned i = m->heap_n; i-- > 0;)
+		sift_down(m, i);
+	*out = m;
+	return 0;
+}
+
+void
+merge_close(struct merge *m)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		if (m->lanes[i].reader != NULL)
+			reader_close(m->lanes[i].reader);
+	free(m->heap);
+	free(m);
+}
+
+int
+merge_next(struct merge *m, struct reader_record *record, struct reader **from)
+{
+	/* The record given last lies in its reader's buffer, so that lane moves on only now. */
+	if (m->last != NULL) {
+		int got = advance(m->last);
+
+		m->last = NULL;
+		if (got < 0)
+			return got;
+		if (got == 0)
+			m->heap[0] = m->heap[--m->heap_n];
+		sift_down(m, 0);
+	}
+	if (m->heap_n == 0)
+		return 0;
+	m->last = &m->lanes[m->heap[0]];
+	*record = m->last->record;
+	*from = m->last->reader;
+	return 1;
+}
+
+uint64_t
+merge_skipped(const struct merge *m, unsigned i)
+{
+	return m->lanes[i].skipped;
+}

@@ -1,0 +1,115 @@
+/*
+ * See zone.h. Made by the master before its first fork; everything here is inherited, nothing is attached by name.
+ */
+#include "zone/zone.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct zone_shared {
+	struct zone_stream streams[ZONE_MAX_STREAMS];
+	struct zone_slot slots[];
+};
+
+struct bell {
+	int fds[2]; /* a pipe, both ends non-blocking */
+	struct io io;
+	void (*on_ring)(void *arg);
+	void *arg;
+};
+
+struct zone {
+	unsigned n;
+	struct zone_shared *shared;
+	struct bell bells[];
+};
+
+static int
+open_bell(struct bell *b)
+{
+	b->io.fd = -1;
+	if (pipe(b->fds) != 0)
+		return -1;
+	for (int i = 0; i < 2; i++)
+		if (fcntl(b->fds[i], F_SETFL, O_NONBLOCK) != 0 ||
+		    fcntl(b->fds[i], F_SETFD, FD_CLOEXEC) != 0)
+			return -1;
+	return 0;
+}
+
+struct zone *
+zone_new(unsigned slots)
+{
+	size_t shared = sizeof(struct zone_shared) + slots * sizeof(struct zone_slot);
+	struct zone *z = calloc(1, sizeof(*z) + slots * sizeof(struct bell));
+
+	if (z == NULL)
+		return NULL;
+	z->n = slots;
+	z->shared = mmap(NULL, shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (z->shared == MAP_FAILED)
+		goto fail;
+	for (unsigned i = 0; i < slots; i++)
+		if (open_bell(&z->bells[i]) != 0)
+			goto fail;
+	return z;
+fail:
+	free(z);
+	return NULL;
+}
+
+unsigned
+zone_slots(const struct zone *z)
+{
+	return z->n;
+}
+
+struct zone_slot *
+zone_slot(struct zone *z, unsigned slot)
+{
+	assert(slot < z->n);
+	return &z->shared->slots[slot];
+}
+
+struct zone_stream *
+zone_stream(struct zone *z, unsigned stream)
+{
+	assert(stream < ZONE_MAX_STREAMS);
+	return &z->shared->streams[stream];
+}
+
+void
+zone_ring(struct zone *z, unsigned slot)
+{
+	int saved = errno;
+
+	/* A full pipe is a bell already ringing. */
+	if (slot < z->n && write(z->bells[slot].fds[1], "", 1) < 0)
+		errno = saved;
+}
+
+static void
+heard(struct io *io, unsigned events)
+{
+	struct bell *b = CONTAINER_OF(io, struct bell, io);
+	char rings[256];
+
+	(void)events;
+	while (read(b->fds[0], rings, sizeof(rings)) == (ssize_t)sizeof(rings))
+		continue;
+	io_unready(io, IO_READ);
+	b->on_ring(b->arg);
+}
+
+int
+zone_listen(struct zone *z, unsigned slot, void (*on_ring)(void *arg), void *arg)
+{
+	struct bell *b = &z->bells[slot];
+
+	b->on_ring = on_ring;
+	b->arg = arg;
+	return io_add(&b->io, b->fds[0], heard);
+}
