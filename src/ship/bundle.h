@@ -66,10 +66,11 @@ int bundle_finish(const char *dir, const struct id *id);
 /* Step 9: packs the sources into uploading/<id>.gz, durable on return. */
 struct bundle_packed {
 	uint64_t records, bytes, gz_bytes;
-	uint64_t skipped;                   /* bytes that no longer held a valid frame */
+	uint64_t skipped; /* bytes that no longer held a valid frame */
 	bool damaged[BUNDLE_MAX_SOURCES];
 };
 /* ERR_NOT_FOUND: a source is missing or carries another id. level 1 to 9. stop: checked now and then; set: ERR_CANCELLED. */
-int bundle_pack(const struct bundle *b, const char *dir, int level, const _Atomic bool *stop, struct bundle_packed *out);
+int bundle_pack(const struct bundle *b, const char *dir, int level, const _Atomic bool *stop,
+    struct bundle_packed *out);
 
 #endif

@@ -35,7 +35,8 @@ set_aside(const char *dir, const char *path, const char *name)
 
 	if (err == 0)
 		err = file_rename(path, path_join(&to, dir, "corrupt", name));
-	log_event(LOG_ERROR, "ship", "damaged segment set aside", LOG_S("file", to.s), LOG_ERR(err), LOG_END);
+	log_event(LOG_ERROR, "ship", "damaged segment set aside", LOG_S("file", to.s), LOG_ERR(err),
+	    LOG_END);
 	return err;
 }
 

@@ -33,7 +33,8 @@ bundle_make_key(struct bundle *b, struct str prefix)
 	int err;
 
 	buf_init_fixed(&key, b->key, sizeof(b->key));
-	err = sink_bundle_key(prefix, b->hour, str_of(b->host), b->n, b->unique ? &b->id : NULL, &key);
+	err = sink_bundle_key(
+	    prefix, b->hour, str_of(b->host), b->n, b->unique ? &b->id : NULL, &key);
 	if (err == 0)
 		buf_putc(&key, '\0');
 	return err ? err : buf_failed(&key);
@@ -46,8 +47,8 @@ bundle_encode(const struct bundle *b, struct buf *out)
 	char id[2 * ID_LEN + 1];
 
 	id_text(b->id, id);
-	buf_printf(out, "sluice-bundle 1\nid %s\nhour %" PRId64 "\nn %u\nunique %d\n", id, b->hour, b->n,
-	    b->unique);
+	buf_printf(out, "sluice-bundle 1\nid %s\nhour %" PRId64 "\nn %u\nunique %d\n", id, b->hour,
+	    b->n, b->unique);
 	buf_printf(out, "host %s\nkey %s\n", b->host, b->key);
 	for (unsigned i = 0; i < b->n_sources; i++) {
 		id_text(b->sources[i].id, id);
@@ -165,7 +166,8 @@ bundle_write_list(const struct bundle *b, const char *dir)
 	bundle_encode(b, &text);
 	err = buf_failed(&text);
 	if (err == 0)
-		err = write_synced(path_of_id(&tmp, dir, "aggregation", &b->id, ".tmp"), buf_str(&text));
+		err = write_synced(
+		    path_of_id(&tmp, dir, "aggregation", &b->id, ".tmp"), buf_str(&text));
 	buf_fini(&text);
 	if (err != 0)
 		return err;
@@ -185,7 +187,8 @@ bundle_read_list(const char *dir, const struct id *id, struct bundle *out)
 	struct path list;
 	char *text;
 	size_t n;
-	int err = file_read_all(path_of_id(&list, dir, "aggregation", id, ".list"), LIST_MAX, &text, &n);
+	int err =
+	    file_read_all(path_of_id(&list, dir, "aggregation", id, ".list"), LIST_MAX, &text, &n);
 
 	if (err == ERR_TOO_LARGE)
 		return ERR_CORRUPT;

@@ -12,10 +12,10 @@ struct lane {
 };
 
 struct merge {
-	unsigned n;      /* lanes */
-	unsigned heap_n; /* of them not at their end */
+	unsigned n;        /* lanes */
+	unsigned heap_n;   /* of them not at their end */
 	struct lane *last; /* gave the record the caller still looks at */
-	unsigned *heap;  /* lane numbers, least first */
+	unsigned *heap;    /* lane numbers, least first */
 	struct lane lanes[];
 };
 

@@ -32,7 +32,7 @@ collect_one(const char *name, void *arg)
 	struct collect *c = arg;
 	size_t n = strlen(name);
 	bool wanted = *c->suffix != '\0' ? str_ends(str_of(name), str_of(c->suffix))
-	                                 : scan_is_segment_name(name);
+					 : scan_is_segment_name(name);
 
 	if (!wanted || n >= SCAN_NAME_MAX)
 		return 0;

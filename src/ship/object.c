@@ -2,8 +2,6 @@
  * The planner of an object stream and its uploads: each sealed segment holds one object, sent at once. The key was fixed when the object was
  * accepted (attribute "key"); an alternative, when another id holds the key, is fixed durably in uploading/<name>.n before it is tried.
  */
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,9 +19,9 @@ struct object {
 	const char *dir, *name;
 	struct path path, side;
 	struct id id;
-	unsigned n;             /* alternative of the key; 0: the key itself */
+	unsigned n; /* alternative of the key; 0: the key itself */
 	uint64_t offset, length;
-	struct str key;         /* as accepted; borrowed from text */
+	struct str key; /* as accepted; borrowed from text */
 	struct str uri, type, encoding;
 	struct buf text;        /* the attributes */
 	struct buf alternative; /* the key with its number */
@@ -32,19 +30,23 @@ struct object {
 /* ---- on a helper ---- */
 
 static int
-read_side(struct object *o)
+read_side_on_disk(void *arg)
 {
+	struct object *o = arg;
+	char name[SCAN_NAME_MAX + 4];
+	uint64_t number;
 	char *text;
 	size_t n;
-	uint64_t number;
-	int err = file_read_all(path_join(&o->side, o->dir, "uploading", o->name), 64, &text, &n);
+	int err;
 
-	if (err == ERR_NOT_FOUND)
-		return 0;
+	snprintf(name, sizeof(name), "%s.n", o->name);
+	err = file_read_all(path_join(&o->side, o->dir, "uploading", name), 64, &text, &n);
 	if (err != 0)
-		return err;
-	err = str_to_u64(str_trim(str_make(text, n)), &number) == 0 && number <= UINT32_MAX ? 0 : ERR_CORRUPT;
-	o->n = (unsigned)number;
+		return err == ERR_NOT_FOUND ? 0 : err;
+	err = str_to_u64(str_trim(str_make(text, n)), &number) == 0 && number <= UINT32_MAX
+		  ? 0
+		  : ERR_CORRUPT;
+	o->n = err ? 0 : (unsigned)number;
 	free(text);
 	return err;
 }
@@ -62,7 +64,8 @@ open_on_disk(void *arg)
 	o->id = reader_header(r)->id;
 	got = reader_next(r, &record); /* checks the CRC of all of it */
 	if (got == 1) {
-		o->offset = record.offset + SEGMENT_FRAME_LEN + record.frame.user_len + record.frame.attrs_len;
+		o->offset = record.offset + SEGMENT_FRAME_LEN + record.frame.user_len +
+			    record.frame.attrs_len;
 		o->length = record.frame.body_len;
 		buf_put_str(&o->text, record.attrs);
 	}
@@ -76,21 +79,6 @@ open_on_disk(void *arg)
 	if (buf_failed(&o->text) || o->key.n == 0)
 		return ERR_CORRUPT;
 	return 0;
-}
-
-static int
-read_side_on_disk(void *arg)
-{
-	struct object *o = arg;
-	char name[SCAN_NAME_MAX + 4];
-	const char *bare = o->name;
-	int err;
-
-	snprintf(name, sizeof(name), "%s.n", bare);
-	o->name = name;
-	err = read_side(o);
-	o->name = bare;
-	return err;
 }
 
 static int
@@ -154,37 +142,52 @@ usage_on_disk(void *arg)
 static int
 next_key(struct ship_stream *s, struct object *o)
 {
-	int err;
-
 	log_event(LOG_INFO, "ship", "key is taken: next number", LOG_STR("stream", s->conf->name),
 	    LOG_STR("key", o->key), LOG_I("n", o->n + 1), LOG_END);
 	o->n++;
-	err = ship_block(fix_on_disk, o);
-	return err;
+	return ship_block(fix_on_disk, o);
 }
 
+/* The key to try: as accepted; with a number when others hold that; with our id where the store would overwrite. */
 static int
-current_key(struct object *o, struct str *key)
+current_key(const struct ship_stream *s, struct object *o, struct str *key)
 {
+	ptrdiff_t dot = str_rfind(o->key, '.'), slash = str_rfind(o->key, '/');
+	size_t stem = dot > slash ? (size_t)dot : o->key.n;
+	char id[2 * ID_LEN + 1];
+	int err = 0;
+
 	*key = o->key;
-	if (o->n == 0)
+	if (o->n == 0 && (!s->probed || s->sink->conditional))
 		return 0;
 	buf_reset(&o->alternative);
-	sink_key_alternative(o->key, o->n, &o->alternative);
+	if (o->n > 0) {
+		err = sink_key_alternative(o->key, o->n, &o->alternative);
+	} else {
+		id_text(o->id, id);
+		buf_put(&o->alternative, o->key.p, stem);
+		buf_printf(&o->alternative, ".%s", id);
+		buf_put_str(&o->alternative, str_from(o->key, stem));
+	}
 	*key = buf_str(&o->alternative);
-	return buf_failed(&o->alternative);
+	return err ? err : buf_failed(&o->alternative);
 }
 
 static int
 deliver_object(struct ship_stream *s, struct object *o)
 {
-	struct sink_item item = { .id = o->id, .path = o->path.s, .offset = o->offset, .length = o->length,
-		.content_type = o->type, .content_encoding = o->encoding, .uri = o->uri };
+	struct sink_item item = { .id = o->id,
+		.path = o->path.s,
+		.offset = o->offset,
+		.length = o->length,
+		.content_type = o->type,
+		.content_encoding = o->encoding,
+		.uri = o->uri };
 	struct sink_result result = { .outcome = SINK_AGAIN };
 	int err = 0;
 
 	while (err == 0) {
-		err = current_key(o, &item.key);
+		err = current_key(s, o, &item.key);
 		if (err != 0)
 			break;
 		if (!upload_attempt(s, &item, &result)) {
@@ -195,8 +198,9 @@ deliver_object(struct ship_stream *s, struct object *o)
 			s->status.sent_objects++;
 			s->status.sent_bytes += o->length;
 			log_event(LOG_INFO, "ship", "object sent", LOG_STR("stream", s->conf->name),
-			    LOG_STR("destination", s->conf->sink->destination), LOG_STR("key", item.key),
-			    LOG_I("size", o->length), LOG_STR("uri", o->uri), LOG_END);
+			    LOG_STR("destination", s->conf->sink->destination),
+			    LOG_STR("key", item.key), LOG_I("size", o->length),
+			    LOG_STR("uri", o->uri), LOG_END);
 			return 0;
 		}
 		if (result.outcome == SINK_TAKEN)
@@ -239,32 +243,9 @@ object_task(void *arg)
 done:
 	if (err != 0 && err != ERR_CANCELLED)
 		log_event(LOG_ERROR, "ship", "object not finished: will be looked at again",
-		    LOG_STR("stream", s->conf->name), LOG_S("file", u->name), LOG_ERR(err), LOG_END);
-	u->busy = false;
-	s->n_uploads--;
-	ship_stream_wake(s);
-}
-
-int
-upload_object(struct ship_stream *s, const char *name)
-{
-	for (unsigned i = 0; i < SHIP_MAX_UPLOADS; i++) {
-		struct ship_upload *u = &s->uploads[i];
-		int err;
-
-		if (u->busy)
-			continue;
-		*u = (struct ship_upload){ .busy = true, .stream = s };
-		strcpy(u->name, name);
-		s->n_uploads++;
-		err = task_go("object upload", object_task, u, NULL);
-		if (err != 0) {
-			u->busy = false;
-			s->n_uploads--;
-		}
-		return err;
-	}
-	return ERR_BUSY;
+		    LOG_STR("stream", s->conf->name), LOG_S("file", u->name), LOG_ERR(err),
+		    LOG_END);
+	upload_done(u);
 }
 
 /* ---- the planner ---- */
@@ -295,7 +276,8 @@ static unsigned
 start_uploads(struct ship_stream *s, const struct scan_objects *scan, unsigned next)
 {
 	for (; next < scan->n && upload_has_room(s); next++)
-		if (!upload_is_busy(s, NULL, scan->names[next]) && upload_object(s, scan->names[next]) != 0)
+		if (!upload_is_busy(s, NULL, scan->names[next]) &&
+		    upload_start(s, NULL, scan->names[next], object_task) != 0)
 			break;
 	return next;
 }

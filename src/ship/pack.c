@@ -20,8 +20,8 @@ struct packer {
 	gz_header header;
 	unsigned char extra[GZID_EXTRA_LEN];
 	int fd;
-	uint64_t at;    /* bytes of the file written */
-	size_t in_n;    /* bytes gathered in in[] */
+	uint64_t at; /* bytes of the file written */
+	size_t in_n; /* bytes gathered in in[] */
 	const _Atomic bool *stop;
 	struct bundle_packed *out;
 	unsigned char in[PACK_BUFFER];

@@ -11,7 +11,7 @@ const char *
 path_join(struct path *p, const char *dir, const char *sub, const char *name)
 {
 	int n = sub ? snprintf(p->s, sizeof(p->s), "%s/%s/%s", dir, sub, name)
-	            : snprintf(p->s, sizeof(p->s), "%s/%s", dir, name);
+		    : snprintf(p->s, sizeof(p->s), "%s/%s", dir, name);
 
 	assert(n > 0 && (size_t)n < sizeof(p->s));
 	(void)n;
@@ -19,7 +19,8 @@ path_join(struct path *p, const char *dir, const char *sub, const char *name)
 }
 
 const char *
-path_of_id(struct path *p, const char *dir, const char *sub, const struct id *id, const char *suffix)
+path_of_id(
+    struct path *p, const char *dir, const char *sub, const struct id *id, const char *suffix)
 {
 	char name[2 * ID_LEN + 16];
 

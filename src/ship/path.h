@@ -5,6 +5,7 @@
 #define SLUICE_SHIP_PATH_H
 
 #include "base/base.h"
+#include "base/hash.h"
 
 #define SHIP_PATH_MAX 768
 
@@ -15,6 +16,7 @@ struct path {
 /* "a/b/c": sub may be NULL. The result is borrowed from *p. Asserts that it fits: state_dir is checked at configuration time. */
 const char *path_join(struct path *p, const char *dir, const char *sub, const char *name);
 /* aggregation/<id>.list and the like. */
-const char *path_of_id(struct path *p, const char *dir, const char *sub, const struct id *id, const char *suffix);
+const char *path_of_id(
+    struct path *p, const char *dir, const char *sub, const struct id *id, const char *suffix);
 
 #endif

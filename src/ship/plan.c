@@ -137,7 +137,8 @@ claim(const struct turn *t)
 
 		if (segment_named(&t->scan, name)->claimed)
 			continue;
-		err = file_rename(path_join(&from, dir, NULL, name), path_join(&to, dir, "aggregation", name));
+		err = file_rename(
+		    path_join(&from, dir, NULL, name), path_join(&to, dir, "aggregation", name));
 		file_crash_point("ship.claimed");
 	}
 	if (err == 0)
@@ -203,12 +204,13 @@ pack(struct turn *t)
 	if (err != 0)
 		return err;
 	if (t->packed.skipped > 0)
-		log_event(LOG_ERROR, "ship", "damaged bytes passed over", LOG_STR("stream", s->conf->name),
-		    LOG_I("bytes", t->packed.skipped), LOG_S("key", t->bundle.key), LOG_END);
+		log_event(LOG_ERROR, "ship", "damaged bytes passed over",
+		    LOG_STR("stream", s->conf->name), LOG_I("bytes", t->packed.skipped),
+		    LOG_S("key", t->bundle.key), LOG_END);
 	log_event(LOG_INFO, "ship", "bundle packed", LOG_STR("stream", s->conf->name),
 	    LOG_S("key", t->bundle.key), LOG_I("records", t->packed.records),
-	    LOG_I("bytes", t->packed.bytes), LOG_I("size", t->packed.gz_bytes), LOG_I("level", t->level),
-	    LOG_MS("ms", clock_mono() - begun), LOG_END);
+	    LOG_I("bytes", t->packed.bytes), LOG_I("size", t->packed.gz_bytes),
+	    LOG_I("level", t->level), LOG_MS("ms", clock_mono() - begun), LOG_END);
 	return 0;
 }
 
@@ -233,7 +235,8 @@ start_uploads(struct turn *t)
 	struct ship_stream *s = t->stream;
 
 	for (unsigned i = 0; i < t->scan.n_ready && upload_has_room(s); i++)
-		if (!upload_is_busy(s, &t->scan.ready[i], NULL) && upload_bundle(s, &t->scan.ready[i]) != 0)
+		if (!upload_is_busy(s, &t->scan.ready[i], NULL) &&
+		    upload_bundle(s, &t->scan.ready[i]) != 0)
 			return;
 }
 
@@ -322,7 +325,8 @@ plan_run(void *arg)
 		if (got < 0) {
 			log_event(LOG_ERROR, "ship", "turn failed: reading the disk again",
 			    LOG_STR("stream", s->conf->name), LOG_ERR(got), LOG_END);
-			task_sleep_until(clock_mono() + backoff_wait(&again, failures++, random_u64()));
+			task_sleep_until(
+			    clock_mono() + backoff_wait(&again, failures++, random_u64()));
 			continue;
 		}
 		failures = 0;

@@ -16,7 +16,7 @@
 struct look {
 	struct scan *s;
 	struct names lists, sents, gzs, claimed, sealed;
-	struct names listed; /* claimed ones that belong to a list */
+	struct names listed;   /* claimed ones that belong to a list */
 	struct bundle *bundle; /* the list being looked at */
 };
 
@@ -209,7 +209,8 @@ set_list_aside(struct look *l, const struct id *id)
 	if (err == 0)
 		err = file_rename(path_of_id(&from, dir, "aggregation", id, ".list"),
 		    path_of_id(&to, dir, "corrupt", id, ".list"));
-	log_event(LOG_ERROR, "ship", "damaged list set aside", LOG_S("file", to.s), LOG_ERR(err), LOG_END);
+	log_event(LOG_ERROR, "ship", "damaged list set aside", LOG_S("file", to.s), LOG_ERR(err),
+	    LOG_END);
 	return err;
 }
 
@@ -291,7 +292,8 @@ set_segment_aside(const struct look *l, const char *path, const char *name)
 	if (err == 0)
 		err = file_rename(path, path_join(&to, l->s->dir, "corrupt", name));
 	if (err == 0)
-		log_event(LOG_ERROR, "ship", "file is no segment: set aside", LOG_S("file", to.s), LOG_END);
+		log_event(LOG_ERROR, "ship", "file is no segment: set aside", LOG_S("file", to.s),
+		    LOG_END);
 	return err;
 }
 
@@ -302,7 +304,8 @@ add_segment(struct look *l, const char *name, bool claimed)
 	struct segment_header h;
 	struct path p;
 	struct stat st;
-	int err = read_header(path_join(&p, l->s->dir, claimed ? "aggregation" : NULL, name), &h, &st);
+	int err =
+	    read_header(path_join(&p, l->s->dir, claimed ? "aggregation" : NULL, name), &h, &st);
 
 	if (err == ERR_CORRUPT)
 		return set_segment_aside(l, p.s, name);
@@ -331,7 +334,7 @@ look_at_segments(struct look *l)
 	while (err == 0 && l->s->n_segments < SCAN_MAX_SEGMENTS &&
 	       (a < l->claimed.n || b < l->sealed.n)) {
 		bool claimed = b == l->sealed.n ||
-		    (a < l->claimed.n && strcmp(l->claimed.v[a], l->sealed.v[b]) <= 0);
+			       (a < l->claimed.n && strcmp(l->claimed.v[a], l->sealed.v[b]) <= 0);
 		const char *name = claimed ? l->claimed.v[a++] : l->sealed.v[b++];
 
 		if (!names_has(&l->listed, name))

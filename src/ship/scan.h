@@ -23,18 +23,18 @@ struct scan_segment {
 struct scan {
 	/* in */
 	const char *dir;
-	bool first;                      /* fsync the folders before believing them */
+	bool first; /* fsync the folders before believing them */
 	unsigned n_busy;
-	struct id busy[SCAN_MAX_BUSY];   /* bundles being sent: hands off */
+	struct id busy[SCAN_MAX_BUSY]; /* bundles being sent: hands off */
 	/* out */
-	unsigned n_ready;                /* list and gz there, in no order */
+	unsigned n_ready; /* list and gz there, in no order */
 	struct id ready[SCAN_MAX_BUNDLES];
-	bool has_unpacked;               /* a list whose sources are all there, in aggregation/ */
+	bool has_unpacked; /* a list whose sources are all there, in aggregation/ */
 	struct id unpacked;
-	unsigned n_segments;             /* free ones, oldest first */
+	unsigned n_segments; /* free ones, oldest first */
 	struct scan_segment segments[SCAN_MAX_SEGMENTS];
-	unsigned waiting_files;          /* data files of any stage, busy ones included */
-	int64_t oldest;                  /* created, of the oldest free segment; 0: none */
+	unsigned waiting_files; /* data files of any stage, busy ones included */
+	int64_t oldest;         /* created, of the oldest free segment; 0: none */
 };
 
 int scan_bundles(struct scan *s);
@@ -43,8 +43,8 @@ int scan_bundles(struct scan *s);
 struct scan_objects {
 	const char *dir;
 	bool first;
-	unsigned claim_max;       /* move at most this many sealed ones to uploading/ */
-	unsigned n;               /* out: objects in uploading/ */
+	unsigned claim_max;           /* move at most this many sealed ones to uploading/ */
+	unsigned n;                   /* out: objects in uploading/ */
 	char (*names)[SCAN_NAME_MAX]; /* heap: the caller frees */
 	unsigned waiting_files;
 };

@@ -154,9 +154,10 @@ start_stream(struct ship_stream *s)
 	int err = s->conf->sink->ops->open(s->conf->sink, &s->sink, why, sizeof(why));
 
 	if (err != 0) {
-		log_event(LOG_ERROR, "ship", "destination cannot be opened", LOG_STR("stream", s->conf->name),
-		    LOG_STR("destination", s->conf->sink->destination), LOG_S("why", why), LOG_ERR(err),
-		    LOG_END);
+		log_event(LOG_ERROR, "ship", "destination cannot be opened",
+		    LOG_STR("stream", s->conf->name),
+		    LOG_STR("destination", s->conf->sink->destination), LOG_S("why", why),
+		    LOG_ERR(err), LOG_END);
 		return err;
 	}
 	err = recover_stream(s, true);
@@ -182,7 +183,8 @@ ship_start(struct conf *c, struct zone *z, const char *state_dir, struct ship **
 	waitq_init(&ship->drained);
 	sink_host_name(ship->host, sizeof(ship->host));
 	err = wait_for_lock(ship, state_dir);
-	for (struct stream_conf *conf = stream_first(c); conf != NULL && err == 0; conf = conf->next) {
+	for (struct stream_conf *conf = stream_first(c); conf != NULL && err == 0;
+	     conf = conf->next) {
 		struct ship_stream *s = &ship->streams[i++];
 
 		s->ship = ship;

@@ -26,13 +26,12 @@ struct ship_stream {
 	struct ship *ship;
 	const struct stream_conf *conf;
 	struct sink *sink;
-	struct waitq wake;  /* the planner waits here between turns */
+	struct waitq wake; /* the planner waits here between turns */
 	bool woken, orphans, idle;
-	int probed;         /* 0 not yet, 1 yes */
-	bool probing;
+	bool probed; /* sink->conditional is known */
 	struct breaker breaker;
-	unsigned streak;    /* failed attempts in a row, for the back-off */
-	int64_t retry_at;   /* no attempt before: monotonic ns */
+	unsigned streak;  /* failed attempts in a row, for the back-off */
+	int64_t retry_at; /* no attempt before: monotonic ns */
 	unsigned n_uploads;
 	struct ship_upload uploads[SHIP_MAX_UPLOADS];
 	unsigned waiting_files;
@@ -64,10 +63,13 @@ bool upload_is_busy(const struct ship_stream *s, const struct id *id, const char
 bool upload_has_room(const struct ship_stream *s);
 /* When the next attempt may begin: now, or later while backing off or the breaker is open. */
 int64_t upload_not_before(const struct ship_stream *s);
-/* Starts a task that delivers the bundle with this id (list and gz are on disk), or the object of this name. 0 or an error. */
+/* Starts fn(struct ship_upload) for the bundle of this id (its list and gz are on disk), or the object of this name. 0 or an error. */
+int upload_start(struct ship_stream *s, const struct id *id, const char *name, task_fn *fn);
+/* Last thing that fn does. */
+void upload_done(struct ship_upload *u);
 int upload_bundle(struct ship_stream *s, const struct id *id);
-int upload_object(struct ship_stream *s, const char *name);
-/* For the two above. One attempt: fills result and does the book-keeping. False if none was made (back-off, breaker). Parks. */
-bool upload_attempt(struct ship_stream *s, const struct sink_item *item, struct sink_result *result);
+/* One attempt: fills result and does the book-keeping. False if none was made (back-off, breaker). Parks. */
+bool upload_attempt(
+    struct ship_stream *s, const struct sink_item *item, struct sink_result *result);
 
 #endif

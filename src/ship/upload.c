@@ -49,8 +49,8 @@ succeeded(struct ship_stream *s)
 {
 	if (s->breaker.state != BREAKER_CLOSED || s->streak > 0)
 		log_event(LOG_INFO, "ship", "destination answers again",
-		    LOG_STR("stream", s->conf->name), LOG_STR("destination", s->conf->sink->destination),
-		    LOG_END);
+		    LOG_STR("stream", s->conf->name),
+		    LOG_STR("destination", s->conf->sink->destination), LOG_END);
 	breaker_success(&s->breaker);
 	s->streak = 0;
 	s->retry_at = 0;
@@ -73,7 +73,8 @@ failed(struct ship_stream *s, const struct sink_result *r)
 	s->status.held = r->outcome == SINK_HELD || r->outcome == SINK_PERMANENT;
 	str_copyz(s->status.why, sizeof(s->status.why), str_of(r->why));
 	breaker_failure(&s->breaker, s->status.held, now);
-	log_event(LOG_ERROR, "ship", s->status.held ? "destination refuses us: data is held" : "upload failed",
+	log_event(LOG_ERROR, "ship",
+	    s->status.held ? "destination refuses us: data is held" : "upload failed",
 	    LOG_STR("stream", s->conf->name), LOG_STR("destination", s->conf->sink->destination),
 	    LOG_S("why", r->why), LOG_I("attempt", s->streak),
 	    LOG_MS("retry_in_ms", upload_not_before(s) - now), LOG_END);
@@ -83,14 +84,18 @@ failed(struct ship_stream *s, const struct sink_result *r)
 static int
 probe(struct ship_stream *s, struct sink_result *r)
 {
-	int got = s->sink->ops->probe(s->sink, clock_mono() + s->conf->deliver_timeout);
+	int got = s->sink->ops->probe == NULL
+		      ? 1
+		      : s->sink->ops->probe(s->sink, clock_mono() + s->conf->deliver_timeout);
 
 	if (got < 0) {
-		*r = (struct sink_result){ .outcome = err_class(got) == ERR_CLASS_HELD ? SINK_HELD : SINK_AGAIN };
+		*r = (struct sink_result){
+			.outcome = err_class(got) == ERR_CLASS_HELD ? SINK_HELD : SINK_AGAIN
+		};
 		str_copyz(r->why, sizeof(r->why), str_of(err_text(got)));
 		return got;
 	}
-	s->probed = 1;
+	s->probed = true;
 	return 0;
 }
 
@@ -98,8 +103,8 @@ bool
 upload_attempt(struct ship_stream *s, const struct sink_item *item, struct sink_result *result)
 {
 	int64_t now = clock_mono();
-	int64_t deadline = now + s->conf->deliver_timeout +
-	    (int64_t)(item->length / UPLOAD_SLOWEST) * NS_PER_S;
+	int64_t deadline =
+	    now + s->conf->deliver_timeout + (int64_t)(item->length / UPLOAD_SLOWEST) * NS_PER_S;
 
 	if (now < s->retry_at || !breaker_take(&s->breaker, now))
 		return false;
@@ -115,26 +120,31 @@ upload_attempt(struct ship_stream *s, const struct sink_item *item, struct sink_
 	return true;
 }
 
-static struct ship_upload *
-take_place(struct ship_stream *s)
+int
+upload_start(struct ship_stream *s, const struct id *id, const char *name, task_fn *fn)
 {
-	for (unsigned i = 0; i < SHIP_MAX_UPLOADS; i++)
-		if (!s->uploads[i].busy) {
-			s->uploads[i] = (struct ship_upload){ .busy = true, .stream = s };
-			s->n_uploads++;
-			return &s->uploads[i];
-		}
-	return NULL;
+	for (unsigned i = 0; i < SHIP_MAX_UPLOADS; i++) {
+		struct ship_upload *u = &s->uploads[i];
+
+		if (u->busy)
+			continue;
+		*u = (struct ship_upload){ .stream = s };
+		if (id != NULL)
+			u->id = *id;
+		str_copyz(u->name, sizeof(u->name), str_of(name));
+		u->busy = task_go("upload", fn, u, NULL) == 0;
+		s->n_uploads += u->busy;
+		return u->busy ? 0 : ERR_NOMEM;
+	}
+	return ERR_BUSY;
 }
 
-static void
-leave_place(struct ship_upload *u)
+void
+upload_done(struct ship_upload *u)
 {
-	struct ship_stream *s = u->stream;
-
 	u->busy = false;
-	s->n_uploads--;
-	ship_stream_wake(s);
+	u->stream->n_uploads--;
+	ship_stream_wake(u->stream);
 }
 
 /* ---- bundles ---- */
@@ -215,8 +225,11 @@ log_sent(struct ship_stream *s, const struct bundle_upload *w)
 static int
 deliver_bundle(struct ship_stream *s, struct bundle_upload *w)
 {
-	struct sink_item item = { .id = w->id, .path = w->gz.s, .length = (uint64_t)w->st.st_size,
-		.content_type = STR("application/gzip"), .gzip_id = true };
+	struct sink_item item = { .id = w->id,
+		.path = w->gz.s,
+		.length = (uint64_t)w->st.st_size,
+		.content_type = STR("application/gzip"),
+		.gzip_id = true };
 	struct sink_result result = { .outcome = SINK_AGAIN };
 	int err = 0;
 
@@ -226,8 +239,6 @@ deliver_bundle(struct ship_stream *s, struct bundle_upload *w)
 			continue;
 		}
 		item.key = str_of(w->bundle.key);
-		if (!s->probed && s->sink->ops->probe == NULL)
-			s->probed = 1;
 		if (!upload_attempt(s, &item, &result)) {
 			err = task_sleep_until(upload_not_before(s) + NS_PER_MS);
 			continue;
@@ -267,20 +278,11 @@ done:
 		log_event(LOG_ERROR, "ship", "bundle not finished: will be looked at again",
 		    LOG_STR("stream", s->conf->name), LOG_ERR(err), LOG_END);
 	free(w);
-	leave_place(u);
+	upload_done(u);
 }
 
 int
 upload_bundle(struct ship_stream *s, const struct id *id)
 {
-	struct ship_upload *u = take_place(s);
-	int err;
-
-	if (u == NULL)
-		return ERR_BUSY;
-	u->id = *id;
-	err = task_go("bundle upload", bundle_task, u, NULL);
-	if (err != 0)
-		leave_place(u);
-	return err;
+	return upload_start(s, id, "", bundle_task);
 }

@@ -1,0 +1,98 @@
+/*
+ * The `ingest` directive.
+ */
+#include "http/conf.h"
+#include "ingest/ingest_priv.h"
+
+static int set_ingest(
+    struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
+static int finish(struct conf *c);
+
+static const struct conf_row rows[] = {
+	{ .name = "ingest",
+	    .contexts = CONF_LOCATION,
+	    .min_args = 1,
+	    .max_args = 3,
+	    .flags = CONF_RELOAD,
+	    .set = set_ingest,
+	    .unit = "STREAM [status=204] [body=TEMPLATE]",
+	    .help = "bodies of PUT and POST go into the stream; answered once they are on disk" },
+	{ .name = NULL },
+};
+
+/* Kept in the main scope: the lines of one configuration, to be resolved at its end. */
+struct ingest_line {
+	struct ingest_line *next;
+	struct ingest_conf conf;
+};
+
+struct ingest_main {
+	struct ingest_line **lines; /* one list, shared by all scopes copied from main */
+};
+
+struct conf_module ingest_module = {
+	.name = "ingest", .rows = rows, .size = sizeof(struct ingest_main), .finish = finish
+};
+
+void
+ingest_conf_register(void)
+{
+	conf_register(&ingest_module);
+}
+
+static int
+set_option(struct conf *c, const struct conf_node *node, unsigned i, struct ingest_conf *conf)
+{
+	struct str value;
+
+	if (conf_arg_kv(node, i, "body", &value)) {
+		conf->body = value;
+		return 0;
+	}
+	if (conf_arg_kv(node, i, "status", &value) && str_to_u64(value, &conf->status) == 0 &&
+	    conf->status >= 200 && conf->status < 300)
+		return 0;
+	conf_error(c, node,
+	    "invalid parameter \"%.*s\": status=200..299 and body=TEMPLATE are allowed",
+	    STR_ARG(node->args[i]));
+	return ERR_CONFIG;
+}
+
+static int
+set_ingest(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
+{
+	struct ingest_line *line = arena_alloc(conf_arena(c), sizeof(*line));
+	struct ingest_main *all = conf_of(conf_main(c), &ingest_module);
+
+	(void)into;
+	if (all->lines == NULL)
+		all->lines = arena_alloc(conf_arena(c), sizeof(*all->lines));
+	if (line == NULL || all->lines == NULL)
+		return ERR_NOMEM;
+	line->conf =
+	    (struct ingest_conf){ .stream_name = node->args[0], .node = node, .status = 204 };
+	for (unsigned i = 1; i < node->n_args; i++)
+		if (set_option(c, node, i, &line->conf) != 0)
+			return ERR_CONFIG;
+	line->next = *all->lines;
+	*all->lines = line;
+	return http_set_handler(c, node, scope, ingest_handle, &line->conf, "PUT, POST");
+}
+
+static int
+finish(struct conf *c)
+{
+	struct ingest_main *all = conf_of(conf_main(c), &ingest_module);
+	int err = 0;
+
+	for (struct ingest_line *line = all->lines ? *all->lines : NULL; line; line = line->next) {
+		line->conf.stream = stream_find(c, line->conf.stream_name);
+		if (line->conf.stream != NULL)
+			continue;
+		conf_error(c, line->conf.node,
+		    "unknown stream \"%.*s\": declare it with \"stream %.*s { sink …; }\"",
+		    STR_ARG(line->conf.stream_name), STR_ARG(line->conf.stream_name));
+		err = ERR_CONFIG;
+	}
+	return err;
+}

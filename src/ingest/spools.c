@@ -1,0 +1,244 @@
+/*
+ * A worker's spools, one a stream, and how much they may still take: spool_size and min_free, from what the shipper last saw on disk, what the
+ * workers added since, and the file system's free space (asked once a second on a helper).
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "ingest/ingest_priv.h"
+
+/* An I/O error makes the stream unhealthy for this long. */
+#define FAILURE_NS (10 * NS_PER_S)
+
+struct slot_spool {
+	const struct stream_conf *conf;
+	struct spool *spool;
+	uint64_t seen_look;        /* the shipper's look that the bases below belong to */
+	uint64_t added_before;     /* sum over the slots of what was added before that look */
+	uint64_t file_system_room; /* bytes above min_free, as of the last asking */
+	int64_t failed_at;         /* monotonic; 0: never */
+};
+
+static struct {
+	struct zone *zone;
+	struct zone_slot *slot;
+	unsigned slot_number;
+	unsigned n;
+	struct slot_spool *spools;
+} self;
+
+static struct slot_spool *
+of_stream(const struct stream_conf *stream)
+{
+	for (unsigned i = 0; i < self.n; i++)
+		if (self.spools[i].conf == stream)
+			return &self.spools[i];
+	return NULL;
+}
+
+struct spool *
+spools_get(const struct stream_conf *stream)
+{
+	struct slot_spool *s = of_stream(stream);
+
+	return s ? s->spool : NULL;
+}
+
+static uint64_t
+sum_added(unsigned stream)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < zone_slots(self.zone); i++)
+		sum += atomic_load_explicit(
+		    &zone_slot(self.zone, i)->added[stream], memory_order_relaxed);
+	return sum;
+}
+
+static uint64_t
+room(void *arg)
+{
+	struct slot_spool *s = arg;
+	struct zone_stream *shared = zone_stream(self.zone, s->conf->index);
+	uint64_t look = atomic_load_explicit(&shared->looked_at, memory_order_acquire);
+	uint64_t added = sum_added(s->conf->index), used;
+
+	if (look != s->seen_look) {
+		s->seen_look = look;
+		s->added_before = added;
+	}
+	used = atomic_load_explicit(&shared->on_disk, memory_order_relaxed) +
+	       (added - s->added_before);
+	if (used >= s->conf->spool_size)
+		return 0;
+	return MIN(s->conf->spool_size - used, s->file_system_room);
+}
+
+static void
+added(void *arg, uint64_t bytes)
+{
+	struct slot_spool *s = arg;
+	_Atomic uint64_t *mine = &self.slot->added[s->conf->index];
+	uint64_t now = atomic_load_explicit(mine, memory_order_relaxed);
+
+	atomic_store_explicit(mine, now + bytes, memory_order_relaxed);
+	s->file_system_room -= MIN(bytes, s->file_system_room);
+}
+
+static void
+sealed(void *arg)
+{
+	(void)arg;
+	zone_ring(self.zone, ZONE_SLOT_SHIPPER);
+}
+
+uint64_t
+spools_room(const struct stream_conf *stream)
+{
+	struct slot_spool *s = of_stream(stream);
+
+	return s ? room(s) : 0;
+}
+
+void
+spools_note(const struct stream_conf *stream, int err)
+{
+	struct slot_spool *s = of_stream(stream);
+
+	if (s != NULL)
+		s->failed_at = err == ERR_IO ? clock_cached_mono() : 0;
+}
+
+/* ---- free space ---- */
+
+struct space_job {
+	const char *dir;
+	uint64_t free_bytes, total_bytes;
+};
+
+static int
+ask_space(void *arg)
+{
+	struct space_job *job = arg;
+
+	return file_space(job->dir, &job->free_bytes, &job->total_bytes);
+}
+
+/* min_free, but never more than 5 % of the file system. */
+static void
+note_space(struct slot_spool *s, const struct space_job *job)
+{
+	uint64_t keep = MIN(s->conf->min_free, job->total_bytes / 20);
+
+	s->file_system_room = job->free_bytes > keep ? job->free_bytes - keep : 0;
+}
+
+static void
+watch_space(void *arg)
+{
+	struct space_job *job = arg;
+
+	while (!task_cancelled()) {
+		for (unsigned i = 0; i < self.n; i++) {
+			job->dir = self.spools[i].conf->dir;
+			if (offload(OFFLOAD_MISC, ask_space, job) == 0)
+				note_space(&self.spools[i], job);
+		}
+		task_sleep_until(clock_mono() + NS_PER_S);
+	}
+	free(job);
+}
+
+/* ---- open, close, health ---- */
+
+static int
+open_one(struct slot_spool *s, const struct stream_conf *conf, unsigned slot, uint32_t generation)
+{
+	struct spool_options opt = { .dir = conf->dir,
+		.sync = conf->sync,
+		.object = conf->mode == STREAM_OBJECT,
+		.segment_size = conf->bundle_size,
+		.seal_interval = conf->bundle_interval,
+		.slot = slot,
+		.generation = generation,
+		.room = room,
+		.added = added,
+		.sealed = sealed,
+		.arg = s };
+	struct space_job job = { .dir = conf->dir };
+	int err;
+
+	s->conf = conf;
+	err = ask_space(&job);
+	if (err != 0)
+		return err;
+	note_space(s, &job);
+	return spool_new(&opt, &s->spool);
+}
+
+int
+ingest_open(struct conf *c, struct zone *z, unsigned slot, uint32_t generation)
+{
+	struct space_job *job = calloc(1, sizeof(*job));
+	unsigned n = 0;
+	int err = 0;
+
+	for (struct stream_conf *s = stream_first(c); s != NULL; s = s->next)
+		n++;
+	self.zone = z;
+	self.slot = zone_slot(z, slot);
+	self.slot_number = slot;
+	self.spools = calloc(n ? n : 1, sizeof(*self.spools));
+	if (self.spools == NULL || job == NULL) {
+		free(job);
+		return ERR_NOMEM;
+	}
+	for (struct stream_conf *s = stream_first(c); s != NULL && err == 0; s = s->next)
+		err = open_one(&self.spools[self.n++], s, slot, generation);
+	if (err == 0)
+		err = task_go("free space", watch_space, job, NULL);
+	return err;
+}
+
+int
+ingest_close(int64_t deadline)
+{
+	int first = 0;
+
+	for (unsigned i = 0; i < self.n; i++) {
+		int err = self.spools[i].spool ? spool_close(self.spools[i].spool, deadline) : 0;
+
+		if (err != 0)
+			log_event(LOG_ERROR, "ingest",
+			    "segment not sealed: the shipper will recover it",
+			    LOG_STR("stream", self.spools[i].conf->name), LOG_ERR(err), LOG_END);
+		first = first ? first : err;
+	}
+	return first;
+}
+
+bool
+ingest_healthy(struct buf *reasons)
+{
+	bool healthy = true;
+
+	for (unsigned i = 0; i < self.n; i++) {
+		struct slot_spool *s = &self.spools[i];
+		const char *what = NULL;
+		char text[128];
+
+		if (room(s) == 0)
+			what = "no spool space";
+		else if (s->failed_at != 0 && clock_cached_mono() - s->failed_at < FAILURE_NS)
+			what = "spool I/O error";
+		if (what == NULL)
+			continue;
+		str_copyz(text, sizeof(text), s->conf->name);
+		buf_puts(reasons, healthy ? "" : ",");
+		buf_printf(reasons, "\"%s: %s\"", text, what);
+		healthy = false;
+	}
+	return healthy;
+}
