@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 struct zone_shared {
+	_Atomic int64_t stop_deadline;
 	struct zone_stream streams[ZONE_MAX_STREAMS];
 	struct zone_slot slots[];
 };
@@ -79,6 +80,18 @@ zone_stream(struct zone *z, unsigned stream)
 {
 	assert(stream < ZONE_MAX_STREAMS);
 	return &z->shared->streams[stream];
+}
+
+void
+zone_set_stop_deadline(struct zone *z, int64_t deadline)
+{
+	atomic_store(&z->shared->stop_deadline, deadline);
+}
+
+int64_t
+zone_stop_deadline(const struct zone *z)
+{
+	return atomic_load(&z->shared->stop_deadline);
 }
 
 void

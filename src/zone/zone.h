@@ -36,6 +36,10 @@ unsigned zone_slots(const struct zone *z);
 struct zone_slot *zone_slot(struct zone *z, unsigned slot);
 struct zone_stream *zone_stream(struct zone *z, unsigned stream);
 
+/* When a stop under way must be over: monotonic ns. By the master. */
+void zone_set_stop_deadline(struct zone *z, int64_t deadline);
+int64_t zone_stop_deadline(const struct zone *z);
+
 /* Publish, then ring; who is woken re-reads state. Never blocks. */
 void zone_ring(struct zone *z, unsigned slot);
 /* In the slot's process: on_ring runs in the loop (must not park) after one or more rings. */

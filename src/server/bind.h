@@ -1,0 +1,15 @@
+/*
+ * Listening sockets of a generation: bound by the master, kept over reloads where the address stays.
+ */
+#ifndef SLUICE_SERVER_BIND_H
+#define SLUICE_SERVER_BIND_H
+
+#include "server/process.h"
+
+/* Fills gen->fds for its listens, taking over descriptors of old (NULL: none) with the same address. One a worker with reuseport. 0, or an error after a log line
+ * naming the address. */
+int bind_generation(struct generation *gen, const struct generation *old, unsigned workers);
+/* Closes the descriptors of old that next did not take over (next NULL: all), and removes unix sockets' files with them. */
+void bind_release(struct generation *old, const struct generation *next);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * The processes the master keeps: a table of roles, and one row a child. Every child has a socket pair to the master: orders go down it one byte
+ * each, and its end tells the child that the master is gone.
+ */
+#ifndef SLUICE_SERVER_PROCESS_H
+#define SLUICE_SERVER_PROCESS_H
+
+#include <sys/types.h>
+
+#include "http/conf.h"
+#include "server/core.h"
+#include "zone/zone.h"
+
+enum process_role { PROCESS_WORKER, PROCESS_SHIPPER, PROCESS_ROLES };
+
+/* Orders. */
+enum {
+	ORDER_STOP = 'S', /* worker: finish requests, seal, exit. shipper: exit at once */
+	ORDER_DRAIN =
+	    'D', /* shipper: the workers are gone; deliver what is left until the deadline, exit */
+	ORDER_ORPHANS = 'O', /* shipper: a child died, look for what it left */
+	ORDER_REOPEN = 'R'   /* log files */
+};
+
+/* Exit statuses of children, and of the master. */
+enum { EXIT_CLEAN = 0, EXIT_USAGE = 1, EXIT_START = 2, EXIT_WAITING = 3 };
+
+/* One configuration in force, with what was bound for it; shared by the children forked under it. */
+struct generation {
+	uint32_t number;
+	struct conf *conf;
+	struct http_listen *listens;
+	unsigned n_fds;
+	struct bound {
+		struct http_listen *listen;
+		int fd, index; /* index: of the only worker that serves it; -1: all do */
+	} * fds;
+};
+
+struct process {
+	enum process_role role;
+	unsigned slot, index; /* index: 0… among its role's */
+	uint32_t generation;
+	pid_t pid;   /* 0: not running */
+	int control; /* master's end; -1 */
+	bool stopping;
+	int64_t started;
+	int64_t respawn_at; /* when to start it again; 0: not wanted */
+	unsigned quick_deaths;
+};
+
+/* What a child is given. */
+struct process_env {
+	struct generation *gen;
+	struct zone *zone;
+	unsigned slot, index;
+	int control;
+};
+
+/* worker.c, shipper.c: run until told to stop; return the exit status. */
+int worker_main(const struct process_env *env);
+int shipper_main(const struct process_env *env);
+
+/* Common to children, after fork: signals, loop, log, heartbeat, control. on_order runs in the loop; ORDER_STOP also when the master is gone. */
+int process_enter(const struct process_env *env, const char *role,
+    void (*on_order)(int order, void *arg), void *arg);
+
+const char *process_role_name(enum process_role role);
+/* Master's side: forks one. 0 or -1 with errno. closes: fds the child closes (other children's control ends). */
+int process_spawn(struct process *p, struct generation *gen, struct zone *zone,
+    const struct process *all, unsigned n_all);
+void process_order(struct process *p, int order);
+/* Gives up the master's rights as `user` says. 0, or -1 after a log line. */
+int process_drop_privileges(const struct core_conf *core);
+/* The ids that `user` stands for: 0, or -1 if there is no such user. */
+int process_user_ids(struct str user, uid_t *uid, gid_t *gid);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * The shipper: delivers what the workers stored. Its life from fork to exit; the work is in ship/.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "server/process.h"
+#include "ship/ship.h"
+#include "task/loop.h"
+
+static struct {
+	const struct process_env *env;
+	struct ship *ship; /* NULL until started */
+	bool wake, orphans, draining;
+	int status;
+} shipper;
+
+static void
+drain_task(void *arg)
+{
+	unsigned left = ship_drain(shipper.ship, zone_stop_deadline(shipper.env->zone));
+
+	(void)arg;
+	if (left > 0) {
+		log_event(LOG_ERROR, "shipper", "stopped with data still waiting on disk",
+		    LOG_I("files", left),
+		    LOG_STR("state_dir", core_of(shipper.env->gen->conf)->state_dir), LOG_END);
+		shipper.status = EXIT_WAITING;
+	}
+	loop_stop();
+}
+
+static void
+drain(void)
+{
+	if (shipper.ship == NULL || task_go("drain", drain_task, NULL, NULL) != 0) {
+		shipper.status = EXIT_WAITING;
+		loop_stop();
+	}
+}
+
+static void
+start_task(void *arg)
+{
+	const struct process_env *env = shipper.env;
+	char dir[CORE_STATE_DIR_MAX + 1];
+	struct ship *ship = NULL;
+	int err;
+
+	(void)arg;
+	str_copyz(dir, sizeof(dir), core_of(env->gen->conf)->state_dir);
+	err = ship_start(env->gen->conf, env->zone, dir, &ship);
+	if (err != 0) {
+		log_event(LOG_ERROR, "shipper", "cannot start", LOG_ERR(err), LOG_END);
+		shipper.status = EXIT_START;
+		loop_stop();
+		return;
+	}
+	shipper.ship = ship;
+	if (shipper.orphans)
+		ship_wake(ship, true);
+	if (shipper.draining)
+		drain();
+}
+
+static void
+on_order(int order, void *arg)
+{
+	(void)arg;
+	switch (order) {
+	case ORDER_STOP:
+		shipper.status = shipper.draining ? EXIT_WAITING : EXIT_CLEAN;
+		loop_stop();
+		break;
+	case ORDER_ORPHANS:
+		shipper.orphans = true;
+		if (shipper.ship != NULL)
+			ship_wake(shipper.ship, true);
+		break;
+	case ORDER_DRAIN:
+		shipper.draining = true;
+		if (shipper.ship != NULL)
+			drain();
+		break;
+	}
+}
+
+static void
+on_ring(void *arg)
+{
+	(void)arg;
+	if (shipper.ship != NULL)
+		ship_wake(shipper.ship, false);
+}
+
+int
+shipper_main(const struct process_env *env)
+{
+	int err;
+
+	shipper.env = env;
+	err = process_enter(env, "shipper", on_order, NULL);
+	if (err == 0)
+		err = zone_listen(env->zone, env->slot, on_ring, NULL);
+	if (err == 0)
+		err = task_go("start", start_task, NULL, NULL);
+	if (err != 0) {
+		log_event(LOG_ERROR, "shipper", "cannot start", LOG_ERR(err), LOG_END);
+		return EXIT_START;
+	}
+	return loop_run() == 0 ? shipper.status : EXIT_START;
+}

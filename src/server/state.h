@@ -1,0 +1,19 @@
+/*
+ * The state folder as the master prepares it: made, handed to the configured user, locked against a second server.
+ */
+#ifndef SLUICE_SERVER_STATE_H
+#define SLUICE_SERVER_STATE_H
+
+#include "server/process.h"
+
+/* Makes state_dir and locks it (state_dir/lock holds our pid). Waits while children of a server that died still finish; a live server is an error. Blocks. 0, or an
+ * error after a log line. The descriptor stays open, in children too. */
+int state_lock(const struct core_conf *core);
+/* Makes the streams' folders, as the configured user. 0, or an error after a log line. */
+int state_prepare(struct conf *c);
+/* pid file: `pid`, or state_dir/sluice.pid. */
+void state_pid_path(const struct core_conf *core, char *out, size_t cap);
+int state_write_pid(const struct core_conf *core);
+void state_remove_pid(const struct core_conf *core);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * A worker: accepts, serves, stores. Everything it does is in the layers below; this is its life from fork to exit.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "ingest/ingest.h"
+#include "server/process.h"
+#include "task/loop.h"
+
+static struct {
+	const struct process_env *env;
+	bool stopping;
+} worker;
+
+/* Finish requests in flight, seal, exit. The master ends us if the time-out passes. */
+static void
+stop_task(void *arg)
+{
+	(void)arg;
+	http_drain();
+	while (http_connections() > 0)
+		if (task_sleep_until(clock_mono() + 5 * NS_PER_MS) != 0)
+			break;
+	ingest_close(CLOCK_NEVER);
+	loop_stop();
+}
+
+static void
+on_order(int order, void *arg)
+{
+	(void)arg;
+	if (order != ORDER_STOP || worker.stopping)
+		return;
+	worker.stopping = true;
+	if (task_go("stop", stop_task, NULL, NULL) != 0)
+		loop_stop();
+}
+
+static void
+on_ring(void *arg)
+{
+	(void)arg;
+}
+
+static int
+serve(const struct process_env *env)
+{
+	const struct generation *gen = env->gen;
+	uint32_t life = atomic_load(&zone_slot(env->zone, env->slot)->generation);
+	int err = zone_listen(env->zone, env->slot, on_ring, NULL);
+
+	if (err == 0)
+		err = ingest_open(gen->conf, env->zone, env->slot, life);
+	for (unsigned i = 0; i < gen->n_fds && err == 0; i++)
+		if (gen->fds[i].index < 0 || (unsigned)gen->fds[i].index == env->index)
+			err = http_serve(gen->fds[i].fd, gen->fds[i].listen);
+	return err;
+}
+
+int
+worker_main(const struct process_env *env)
+{
+	int err = process_enter(env, "worker", on_order, NULL);
+
+	worker.env = env;
+	if (err == 0)
+		err = serve(env);
+	if (err != 0) {
+		log_event(LOG_ERROR, "worker", "cannot start", LOG_ERR(err), LOG_END);
+		return EXIT_START;
+	}
+	log_event(LOG_DEBUG, "worker", "started", LOG_I("slot", env->slot), LOG_END);
+	return loop_run() == 0 ? EXIT_CLEAN : EXIT_START;
+}
