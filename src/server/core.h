@@ -16,7 +16,7 @@ struct core_conf {
 };
 
 /* Longest state_dir: every path below it fits fixed buffers. */
-#define CORE_STATE_DIR_MAX 400
+#define CORE_STATE_DIR_MAX 240
 
 /* Registers every module of the server, once, before the first parse. */
 void core_register(void);

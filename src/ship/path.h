@@ -7,7 +7,7 @@
 #include "base/base.h"
 #include "base/hash.h"
 
-#define SHIP_PATH_MAX 768
+#define SHIP_PATH_MAX 400
 
 struct path {
 	char s[SHIP_PATH_MAX];
