@@ -94,6 +94,15 @@ sealed(void *arg)
 	zone_ring(self.zone, ZONE_SLOT_SHIPPER);
 }
 
+static void
+orphaned(void *arg)
+{
+	struct slot_spool *s = arg;
+
+	atomic_fetch_add(&zone_stream(self.zone, s->conf->index)->orphaned, 1);
+	zone_ring(self.zone, ZONE_SLOT_SHIPPER);
+}
+
 uint64_t
 spools_room(const struct stream_conf *stream)
 {
@@ -166,6 +175,7 @@ open_one(struct slot_spool *s, const struct stream_conf *conf, unsigned slot, ui
 		.room = room,
 		.added = added,
 		.sealed = sealed,
+		.orphaned = orphaned,
 		.arg = s };
 	struct space_job job = { .dir = conf->dir };
 	int err;

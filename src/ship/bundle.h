@@ -20,10 +20,11 @@
 
 #include "base/base.h"
 #include "base/hash.h"
+#include "spool/name.h"
 
 #define BUNDLE_MAX_SOURCES 128
 #define BUNDLE_KEY_MAX 1024
-#define SCAN_NAME_MAX 64
+#define SCAN_NAME_MAX NAME_CAP
 
 struct bundle_source {
 	struct id id;

@@ -1,7 +1,6 @@
 /*
  * Sorted sets of file names. See scan.h.
  */
-#include <ctype.h>
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -12,27 +11,13 @@ struct collect {
 	const char *suffix;
 };
 
-bool
-scan_is_segment_name(const char *name)
-{
-	unsigned dots = 0;
-
-	for (const char *p = name; *p != '\0'; p++) {
-		if (*p == '.' && p != name && p[-1] != '.' && p[1] != '\0')
-			dots++;
-		else if (!isdigit((unsigned char)*p))
-			return false;
-	}
-	return dots == 2;
-}
-
 static int
 collect_one(const char *name, void *arg)
 {
 	struct collect *c = arg;
 	size_t n = strlen(name);
 	bool wanted = *c->suffix != '\0' ? str_ends(str_of(name), str_of(c->suffix))
-					 : scan_is_segment_name(name);
+					 : name_kind(str_of(name)) == NAME_SEALED;
 
 	if (!wanted || n >= SCAN_NAME_MAX)
 		return 0;

@@ -53,9 +53,6 @@ int scan_objects(struct scan_objects *s);
 /* Bytes of disk the folder tree takes. */
 int scan_usage(const char *dir, uint64_t *bytes);
 
-/* `<digits>.<digits>.<digits>`: a sealed segment's name. */
-bool scan_is_segment_name(const char *name);
-
 /* A sorted set of file names, for the scanners. */
 struct names {
 	char (*v)[SCAN_NAME_MAX];

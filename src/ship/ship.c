@@ -95,9 +95,14 @@ ship_wake(struct ship *ship, bool orphans)
 	for (unsigned i = 0; i < ship->n; i++) {
 		struct ship_stream *s = &ship->streams[i];
 
-		if (!orphans) {
+		uint64_t given_up = atomic_load(&zone_stream(ship->zone, s->conf->index)->orphaned);
+
+		if (!orphans && given_up == s->given_up) {
 			ship_stream_wake(s);
-		} else if (!s->orphans) {
+			continue;
+		}
+		s->given_up = given_up;
+		if (!s->orphans) {
 			s->orphans = true;
 			if (task_go("orphans", orphans_task, s, NULL) != 0)
 				s->orphans = false;

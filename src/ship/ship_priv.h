@@ -28,7 +28,8 @@ struct ship_stream {
 	struct sink *sink;
 	struct waitq wake; /* the planner waits here between turns */
 	bool woken, orphans, idle;
-	bool probed; /* sink->conditional is known */
+	uint64_t given_up; /* segments that workers gave up, as far as we looked after them */
+	bool probed;       /* sink->conditional is known */
 	struct breaker breaker;
 	unsigned streak;  /* failed attempts in a row, for the back-off */
 	int64_t retry_at; /* no attempt before: monotonic ns */

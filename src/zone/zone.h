@@ -19,6 +19,8 @@ struct zone_stream {
 	_Atomic uint64_t
 	    on_disk; /* by the shipper: bytes of the stream's folder tree at its last look */
 	_Atomic uint64_t looked_at; /* by the shipper: number of looks so far */
+	_Atomic uint64_t
+	    orphaned; /* by any worker: segments given up after a failed write or sync */
 };
 
 struct zone_slot {
