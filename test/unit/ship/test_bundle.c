@@ -11,11 +11,12 @@
 #include "ship/path.h"
 #include "ship/scan.h"
 #include "sink/gzid.h"
+#include "spool/reader.h"
 #include "unit/tmp.h"
 
 #include "unit/ship/segments.h"
 
-#define HOUR (INT64_C(1795323600) * NS_PER_S)
+#define HOUR (INT64_C(1795309200) * NS_PER_S)
 
 static const char *const names[] = { "20261122T010000000000000Z.10.1",
 	"20261122T010000000000000Z.11.1", "20261122T010500000000000Z.10.2" };
