@@ -53,9 +53,12 @@ auth_user_ok(struct str user)
 static int
 auth_phase(struct http_request *r)
 {
-	const struct auth_scope *scope = conf_of(http_location_conf(r->location), &auth_module);
+	const struct auth_scope *scope;
 	struct str user;
 
+	if (r->location == NULL)
+		return 0;
+	scope = conf_of(http_location_conf(r->location), &auth_module);
 	if (scope->source == AUTH_NONE)
 		return 0;
 	user = http_header_get(r->head, "USER_TOKEN");

@@ -67,6 +67,8 @@ struct http_listen {
 struct http_listen *http_listens(struct conf *c);
 /* What holds in a location. */
 const struct http_scope *http_location_scope(const struct http_location *l);
+/* The same with all modules' structs: conf_of() gives one of them. */
+const struct conf_scope *http_location_conf(const struct http_location *l);
 
 /* Routing, pure: the location that serves path on this server; NULL: none. */
 const struct http_location *http_route(

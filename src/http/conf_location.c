@@ -134,8 +134,10 @@ http_set_location(
 	s->location = l;
 	err = conf_apply_block(c, node, scope, CONF_LOCATION, &own);
 	s->location = outer;
-	if (own)
+	if (own) {
 		l->scope = conf_of(own, &http_module);
+		l->conf = own;
+	}
 	return err;
 }
 
@@ -328,4 +330,10 @@ http_scope_resolver(const struct conf_scope *scope)
 		r->made =
 		    dns_resolver_new(r->servers, r->n, r->valid, s->resolver_timeout, r->ipv6);
 	return r ? r->made : NULL;
+}
+
+const struct conf_scope *
+http_location_conf(const struct http_location *l)
+{
+	return l->conf;
 }

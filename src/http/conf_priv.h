@@ -41,6 +41,7 @@ struct http_location {
 	regex_t regex;
 	struct http_locations inner;
 	struct http_scope *scope;
+	struct conf_scope *conf;
 	struct http_return ret;
 	http_handler_fn *handler;
 	void *arg;

@@ -4,6 +4,8 @@
 #include "http/conf.h"
 #include "ingest/ingest_priv.h"
 
+#define BODY_DEFAULT (64u * 1024 * 1024) /* client_max_body_size, where none is set */
+
 static int set_ingest(
     struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
 static int finish(struct conf *c);
@@ -76,7 +78,8 @@ set_ingest(struct conf *c, const struct conf_node *node, struct conf_scope *scop
 			return ERR_CONFIG;
 	line->next = *all->lines;
 	*all->lines = line;
-	return http_set_handler(c, node, scope, ingest_handle, &line->conf, "PUT, POST");
+	http_default_body_size(scope, BODY_DEFAULT);
+	return http_set_handler(c, node, scope, ingest_handle, &line->conf, "PUT POST");
 }
 
 static int

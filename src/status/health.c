@@ -29,7 +29,7 @@ static int
 set_health(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
 {
 	(void)into;
-	return http_set_handler(c, node, scope, health_handle, NULL, "GET, HEAD");
+	return http_set_handler(c, node, scope, health_handle, NULL, "GET");
 }
 
 static const struct conf_row rows[] = {
