@@ -24,6 +24,18 @@ append(void *arg, const void *p, size_t n)
 	buf_put(arg, p, n);
 }
 
+/* The decoder leaves the closing dashes on where the line ends in CR LF. */
+static const char *
+label(br_pem_decoder_context *d)
+{
+	char *name = (char *)(uintptr_t)br_pem_decoder_name(d);
+	char *dashes = strstr(name, "-----");
+
+	if (dashes != NULL)
+		*dashes = '\0';
+	return name;
+}
+
 static int
 on_event(struct reader *r)
 {
@@ -37,8 +49,8 @@ on_event(struct reader *r)
 		r->open = false;
 		if (buf_failed(&r->der))
 			return buf_failed(&r->der) == ERR_NOMEM ? ERR_NOMEM : ERR_BAD;
-		return r->each(r->arg, br_pem_decoder_name(&r->decoder),
-		    (const unsigned char *)r->der.p, r->der.n);
+		return r->each(
+		    r->arg, label(&r->decoder), (const unsigned char *)r->der.p, r->der.n);
 	case BR_PEM_ERROR:
 		return ERR_BAD;
 	default:

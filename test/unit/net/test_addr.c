@@ -63,8 +63,8 @@ test_parse(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(parse_cases); i++) {
 		struct addr a;
 		char text[ADDR_TEXT_MAX];
-		int r = addr_parse(guard_tail(&g, str_of(parse_cases[i].text)),
-		    parse_cases[i].default_port, &a);
+		int r = addr_parse(
+		    guard_tail(&g, str_of(parse_cases[i].text)), parse_cases[i].default_port, &a);
 
 		if (parse_cases[i].with_port == NULL) {
 			if (r != ERR_BAD)
@@ -166,7 +166,8 @@ test_split(void **state)
 			continue;
 		}
 		if (r != 0 || !str_is(host, split_cases[i].host) || port != split_cases[i].port)
-			fail_msg("wrong: %s: %d %.*s %u", split_cases[i].text, r, STR_ARG(host), port);
+			fail_msg(
+			    "wrong: %s: %d %.*s %u", split_cases[i].text, r, STR_ARG(host), port);
 	}
 	guard_fini(&g);
 }

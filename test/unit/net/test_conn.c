@@ -233,8 +233,7 @@ reset(void *arg)
 	assert_int_equal(getsockname(listen_fd, &a.u.sa, &a.len), 0);
 	connect_conn(addr_port(&a), &client);
 	accept_conn(listen_fd, &server);
-	assert_int_equal(
-	    setsockopt(server.io.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
+	assert_int_equal(setsockopt(server.io.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
 	conn_close(&server);
 	assert_int_equal(conn_read(&client, buf, sizeof(buf), LATE), ERR_CLOSED);
 	conn_close(&client);

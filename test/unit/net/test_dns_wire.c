@@ -97,8 +97,8 @@ test_addresses(void **state)
 
 	(void)state;
 	begin(&m, 0x8180, 3);
-	ADD(&m, "\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\xc0\0\2\1"); /* 192.0.2.1, 300 s */
-	ADD(&m, "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\2"); /* 192.0.2.2, 60 s */
+	ADD(&m, "\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\xc0\0\2\1");  /* 192.0.2.1, 300 s */
+	ADD(&m, "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\2");  /* 192.0.2.2, 60 s */
 	ADD(&m, "\1b\xc0\x0e\0\1\0\1\0\0\0\1\0\4\xc0\0\2\3"); /* b.example's: not asked for */
 	assert_int_equal(decode(&m, out, &ttl), 2);
 	assert_ip(&out[0], "192.0.2.1");
@@ -116,8 +116,7 @@ test_ipv6(void **state)
 	(void)state;
 	ADD(&m, "\x12\x34\x81\x80\0\1\0\1\0\0\0\0\1a\0\0\x1c\0\1");
 	ADD(&m, "\xc0\x0c\0\x1c\0\1\0\0\0\5\0\x10\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1");
-	assert_int_equal(
-	    dns_decode_answer(m.b, m.n, 0x1234, STR("a"), DNS_AAAA, out, &ttl), 1);
+	assert_int_equal(dns_decode_answer(m.b, m.n, 0x1234, STR("a"), DNS_AAAA, out, &ttl), 1);
 	assert_ip(&out[0], "2001:db8::1");
 	assert_int_equal(ttl, 5);
 }
@@ -188,12 +187,12 @@ test_pointer_loops(void **state)
 		const char *p;
 		size_t n;
 	} names[] = {
-		{ "\xc0\x1b", 2 },         /* to itself */
-		{ "\xc0\x1d", 2 },         /* forwards */
-		{ "\1x\xc0\x1b", 4 },      /* to the start of this very run */
-		{ "\xff\xff", 2 },         /* beyond the message */
-		{ "\x80\x0c", 2 },         /* reserved kind of label */
-		{ "\x40\x0c", 2 },         /* reserved kind of label */
+		{ "\xc0\x1b", 2 },    /* to itself */
+		{ "\xc0\x1d", 2 },    /* forwards */
+		{ "\1x\xc0\x1b", 4 }, /* to the start of this very run */
+		{ "\xff\xff", 2 },    /* beyond the message */
+		{ "\x80\x0c", 2 },    /* reserved kind of label */
+		{ "\x40\x0c", 2 },    /* reserved kind of label */
 	};
 	struct message m;
 	struct addr out[DNS_MAX_ADDRS];
@@ -325,8 +324,8 @@ test_every_cut(void **state)
 	ADD(&m, "\1b\xc0\x0e\0\1\0\1\0\0\0\x63\0\4\xc0\0\2\x09");
 	for (size_t n = 0; n <= m.n; n++) {
 		struct str cut = guard_tail(&g, str_make(m.b, n));
-		int r = dns_decode_answer((const unsigned char *)cut.p, n, 0x1234,
-		    STR("a.example"), DNS_A, out, &ttl);
+		int r = dns_decode_answer(
+		    (const unsigned char *)cut.p, n, 0x1234, STR("a.example"), DNS_A, out, &ttl);
 
 		assert_int_equal(r, n < m.n ? ERR_BAD : 1);
 	}
