@@ -1,6 +1,6 @@
 /*
- * store_put() and store_head(): a signed request, and once more where the refusal was about us and not about the object. See
- * store.h.
+ * store_put() and store_head(): a signed request, and once more where the refusal was about us
+ * and not about the object. See store.h.
  */
 #include <stdlib.h>
 
@@ -8,7 +8,8 @@
 #include "base/log.h"
 #include "s3/store_priv.h"
 
-/* Stores refuse requests whose date is 15 minutes off; a HEAD says so without a code, so there the clocks are compared. */
+/* Stores refuse requests whose date is 15 minutes off; a HEAD says so without a code, so there
+ * the clocks are compared. */
 #define SKEW_SUSPECT (10 * 60 * NS_PER_S)
 
 static bool

@@ -1,6 +1,6 @@
 /*
- * Where a store's keys come from: see creds.h. Called at configuration time, when a store is opened, and on a helper when a store
- * says that a token has expired (s3/store.c).
+ * Where a store's keys come from: see creds.h. Called at configuration time, when a store is
+ * opened, and on a helper when a store says that a token has expired (s3/store.c).
  */
 #include "s3/creds.h"
 

@@ -1,6 +1,6 @@
 /*
- * A store in the process that uses it: credentials, trust anchors, connections. Called by store users (sink/s3.c) and by the
- * requests (call.c, request.c).
+ * A store in the process that uses it: credentials, trust anchors, connections. Called by store
+ * users (sink/s3.c) and by the requests (call.c, request.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +58,8 @@ store_close(struct store *s)
 	creds_wipe(&s->creds);
 }
 
-/* A certificate's wildcard stands for one label, so over TLS a bucket with dots goes into the path whatever is configured. */
+/* A certificate's wildcard stands for one label, so over TLS a bucket with dots goes into the
+ * path whatever is configured. */
 bool
 store_path_style(const struct store *s, struct str bucket)
 {

@@ -1,6 +1,6 @@
 /*
- * One signed exchange with a store: builds path and headers, signs them, sends, and reads from the answer what the outcome
- * rests on. Called by call.c, which decides about a second attempt.
+ * One signed exchange with a store: builds path and headers, signs them, sends, and reads from
+ * the answer what the outcome rests on. Called by call.c, which decides about a second attempt.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,8 @@
 
 enum { MAX_HEADERS = 16, REPLY_MAX = 32 * 1024 };
 
-/* Bodies from this size on are offered first (Expect: 100-continue), so that a refusal costs no upload. */
+/* Bodies from this size on are offered first (Expect: 100-continue), so that a refusal costs no
+ * upload. */
 #define EXPECT_FROM (1024u * 1024)
 
 static const char empty_sha256[] =

@@ -1,7 +1,7 @@
 /*
- * Signature Version 4: canonical request, string to sign, signing key, Authorization header. Bytes in, bytes out; every
- * request to a store passes here (s3/request.c). Paths are taken as they go on the wire and are encoded once, as S3 wants it
- * (other AWS services encode twice).
+ * Signature Version 4: canonical request, string to sign, signing key, Authorization header.
+ * Bytes in, bytes out; every request to a store passes here (s3/request.c). Paths are taken as
+ * they go on the wire and are encoded once, as S3 wants it (other AWS services encode twice).
  */
 #include "s3/sigv4.h"
 
@@ -28,7 +28,8 @@ compare_names(struct str a, struct str b)
 	return a.n == b.n ? 0 : a.n < b.n ? -1 : 1;
 }
 
-/* Indexes of the headers by name; equal names keep their order. Insertion sort: there are a dozen. */
+/* Indexes of the headers by name; equal names keep their order. Insertion sort: there are a
+ * dozen. */
 static void
 sort_headers(const struct sigv4_request *r, uint8_t order[MAX_HEADERS])
 {

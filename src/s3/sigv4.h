@@ -11,9 +11,10 @@ struct sigv4_request {
 	struct str method;
 	struct str path;  /* as it goes on the wire: already percent-encoded, '/' kept */
 	struct str query; /* raw "a=b&c=d", encoded; need not be sorted */
+	/* all that are to be signed, Host and x-amz-* among them; any order and case */
 	const struct sigv4_header {
 		struct str name, value;
-	} * headers; /* all that are to be signed, Host and x-amz-* among them; any order and case */
+	} * headers;
 	unsigned n_headers;      /* at most 32 */
 	struct str payload_hash; /* 64 hex digits or UNSIGNED-PAYLOAD */
 };

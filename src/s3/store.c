@@ -1,6 +1,6 @@
 /*
- * The `store` block: its directive rows and the list of stores, which hangs in the main scope. What needs the running process is in
- * open.c.
+ * The `store` block: its directive rows and the list of stores, which hangs in the main scope.
+ * What needs the running process is in open.c.
  */
 #include "s3/store.h"
 

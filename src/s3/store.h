@@ -1,5 +1,6 @@
 /*
- * `store NAME { … }`: an S3-compatible store, its configuration and its two requests. Used by sink/s3.c.
+ * `store NAME { … }`: an S3-compatible store, its configuration and its two requests. Used by
+ * sink/s3.c.
  */
 #ifndef SLUICE_S3_STORE_H
 #define SLUICE_S3_STORE_H
@@ -15,11 +16,12 @@ void store_conf_register(void);
 /* By name, after conf_apply; NULL: unknown. */
 struct store *store_find(struct conf *c, struct str name);
 struct str store_name(const struct store *s);
-/* At configuration time, for a store that something uses: are its credentials there? 0, or an error after conf_error(). Blocks. */
+/* At configuration time, for a store that something uses: are its credentials there? 0, or an
+ * error after conf_error(). Blocks. */
 int store_check(struct conf *c, struct store *s);
 
-/* In the process that will use it (after fork), where it may block: credentials, TLS anchors. Counted: each success wants its
- * store_close. 0 or an error with why filled. */
+/* In the process that will use it (after fork), where it may block: credentials, TLS anchors.
+ * Counted: each success wants its store_close. 0 or an error with why filled. */
 int store_open(struct store *s, char *why, size_t cap);
 /* No request may be under way at the last one, which wipes the credentials. */
 void store_close(struct store *s);
@@ -51,8 +53,9 @@ struct store_object {
 	unsigned char sha256[SHA256_LEN]; /* of the body */
 };
 /*
- * Both park; the answer is always filled. Refusals that say nothing about the object are tried once more: for clock skew, which is
- * corrected from the store's Date, and for an expired token or changed key, when the credentials file has others by now.
+ * Both park; the answer is always filled. Refusals that say nothing about the object are tried
+ * once more: for clock skew, which is corrected from the store's Date, and for an expired token
+ * or changed key, when the credentials file has others by now.
  */
 void store_put(struct store *s, const struct store_object *o, bool if_none_match, int64_t deadline,
     struct store_answer *a);

@@ -1,5 +1,6 @@
 /*
- * Inside s3/: what a store is made of. store.c fills the settings, open.c the rest, request.c and call.c use it.
+ * Inside s3/: what a store is made of. store.c fills the settings, open.c the rest, request.c
+ * and call.c use it.
  */
 #ifndef SLUICE_S3_STORE_PRIV_H
 #define SLUICE_S3_STORE_PRIV_H
@@ -48,7 +49,8 @@ struct store {
 bool store_path_style(const struct store *s, struct str bucket);
 /* The one for this bucket, made on first use; NULL without memory. */
 struct store_origin *store_origin_for(struct store *s, struct str bucket);
-/* The credentials of generation gen were refused: reads the file again. True if there are others now. Parks. */
+/* The credentials of generation gen were refused: reads the file again. True if there are others
+ * now. Parks. */
 bool store_renew_creds(struct store *s, unsigned gen);
 
 /* One exchange, signed; o NULL: HEAD. Fills the answer. Parks. */

@@ -1,6 +1,7 @@
 /*
- * XML in the small: see xml.h. Its input comes from the network and may be anything, an HTML page of a proxy included;
- * what is not well-formed is ERR_BAD and the caller goes by the HTTP status alone. Called by s3/request.c.
+ * XML in the small: see xml.h. Its input comes from the network and may be anything, an HTML
+ * page of a proxy included; what is not well-formed is ERR_BAD and the caller goes by the HTTP
+ * status alone. Called by s3/request.c.
  */
 #include "s3/xml.h"
 

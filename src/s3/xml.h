@@ -1,6 +1,7 @@
 /*
- * A strict pull-parser for the small XML documents an S3 store answers with. Pure, non-recursive, bounded: its output
- * points into the input, elements nest at most XML_MAX_DEPTH deep. Document type declarations are refused.
+ * A strict pull-parser for the small XML documents an S3 store answers with. Pure,
+ * non-recursive, bounded: its output points into the input, elements nest at most XML_MAX_DEPTH
+ * deep. Document type declarations are refused.
  */
 #ifndef SLUICE_S3_XML_H
 #define SLUICE_S3_XML_H
@@ -31,7 +32,8 @@ struct xml {
 void xml_init(struct xml *x, struct str doc);
 /* The next event, or ERR_BAD: not well-formed, cut off, or too deep. */
 int xml_next(struct xml *x);
-/* Appends the last XML_TEXT with entities and character references replaced. ERR_BAD for an unknown one. */
+/* Appends the last XML_TEXT with entities and character references replaced. ERR_BAD for an
+ * unknown one. */
 int xml_put_text(const struct xml *x, struct buf *out);
 
 /* What an S3 error document says. Longer values are cut; each ends in a zero byte. */

@@ -1,8 +1,10 @@
 /*
- * `sink dir PATH;`: the loop's side of the dir sink. Runs the blocking steps of dir_file.c one after the other on helpers, the copy in
- * slices, so that several deliveries share them and a deadline is seen between slices. Called by ship through dir_ops.
+ * `sink dir PATH;`: the loop's side of the dir sink. Runs the blocking steps of dir_file.c one
+ * after the other on helpers, the copy in slices, so that several deliveries share them and a
+ * deadline is seen between slices. Called by ship through dir_ops.
  *
- * The last folder that was made and synced is remembered, so that the hour's folders are synced once and not a file.
+ * The last folder that was made and synced is remembered, so that the hour's folders are synced
+ * once and not a file.
  */
 #include "sink/dir.h"
 
@@ -121,7 +123,8 @@ deliver(struct dir_put *p, int64_t deadline)
 	run(p, OFFLOAD_SYNC, dir_step_publish);
 }
 
-/* After a success the folder is known; after a failure it may have gone, so the next attempt looks again. */
+/* After a success the folder is known; after a failure it may have gone, so the next attempt
+ * looks again. */
 static void
 remember(struct dir_sink *d, struct dir_put *p)
 {

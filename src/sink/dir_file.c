@@ -1,19 +1,25 @@
 /*
- * The blocking half of the dir sink: how bytes get into place so that a crash at any point leaves either no file under the name, or
- * the whole of it, synced. Called from dir.c by offload().
+ * The blocking half of the dir sink: how bytes get into place so that a crash at any point
+ * leaves either no file under the name, or the whole of it, synced. Called from dir.c by
+ * offload().
  *
- *	1. a fresh temporary file in the root (a left-over one is unlinked, never written to), filled, synced, closed
+ *	1. a fresh temporary file in the root (a left-over one is unlinked, never written to) is
+ *	   filled, synced, closed
  *	2. the folder made, each folder that got an entry synced
- *	3. objects: the sidecar <name>.meta likewise, linked first, so that it claims the name, and the folder synced
+ *	3. objects: the sidecar <name>.meta likewise; it is linked first, so that it claims the
+ *	   name, and the folder synced
  *	4. the file linked under its name: never replaces anything
  *	5. the folder synced, and only then confirmed; the temporary names unlinked
  *
- * A name that is taken is ours if it says so: a bundle by the id in its gzip header, an object by the id in its sidecar and
- * then by its very bytes. The sidecar is one JSON object:
+ * A name that is taken is ours if it says so: a bundle by the id in its gzip header, an object
+ * by the id in its sidecar and then by its very bytes. The sidecar is one JSON object:
  *
- *	{"id":"…","uri":"…","content_type":"…","content_encoding":"…","length":N}    (uri percent-encoded, as in x-amz-meta-uri)
+ *	{"id":"…","uri":"…","content_type":"…","content_encoding":"…","length":N}
  *
- * After a failed write or sync the temporary file is given up and the next attempt starts with a new one.
+ * where uri is percent-encoded as in x-amz-meta-uri.
+ *
+ * After a failed write or sync the temporary file is given up and the next attempt starts with a
+ * new one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -140,7 +146,8 @@ meta_owner(struct dir_put *p)
 	return ours ? OWNER_US : OWNER_OTHER;
 }
 
-/* 1: the file under our name has the bytes of the temporary one; 0: it has others; or an error with errno. */
+/* 1: the file under our name has the bytes of the temporary one; 0: it has others; or an error
+ * with errno. */
 static int
 same_bytes(struct dir_put *p)
 {
@@ -176,7 +183,8 @@ create_fresh(const char *path)
 	return file_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
 }
 
-/* A bundle that got there before a crash: its content was synced before it was linked, its name perhaps not. */
+/* A bundle that got there before a crash: its content was synced before it was linked, its name
+ * perhaps not. */
 static int
 confirm_existing(struct dir_put *p)
 {
@@ -302,8 +310,8 @@ write_meta_temp(struct dir_put *p)
 }
 
 /*
- * The sidecar under its name, which claims the object's. The folder is synced before the object's own name appears, so a file
- * without a sidecar is never one of ours.
+ * The sidecar under its name, which claims the object's. The folder is synced before the
+ * object's own name appears, so a file without a sidecar is never one of ours.
  */
 static int
 claim_by_meta(struct dir_put *p)

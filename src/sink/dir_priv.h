@@ -1,5 +1,6 @@
 /*
- * One delivery into a folder, between dir.c (the loop's side) and dir_file.c (the steps that block, run on helpers).
+ * One delivery into a folder, between dir.c (the loop's side) and dir_file.c (the steps that
+ * block, run on helpers).
  */
 #ifndef SLUICE_SINK_DIR_PRIV_H
 #define SLUICE_SINK_DIR_PRIV_H
@@ -31,7 +32,8 @@ void dir_put_free(struct dir_put *p);
 /* Relative, no empty segment, "." or "..", no zero byte. */
 bool dir_key_ok(struct str key);
 
-/* The steps, for offload(): each returns 0; once p->settled, no further one is to be called. In this order: */
+/* The steps, for offload(): each returns 0; once p->settled, no further one is to be called. In
+ * this order: */
 int dir_step_begin(
     void *p); /* looks whether the name is taken, opens source and a fresh temporary file */
 int dir_step_copy(void *p);    /* one slice; again until copied == item->length */

@@ -1,5 +1,6 @@
 /*
- * The bundle's id in a gzip header: see gzid.h. Called by the packer (ship) and by the dir sink, on helpers.
+ * The bundle's id in a gzip header: see gzid.h. Called by the packer (ship) and by the dir sink,
+ * on helpers.
  */
 #include "sink/gzid.h"
 

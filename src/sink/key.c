@@ -1,12 +1,13 @@
 /*
- * Names of objects: pure, and stable over crashes, since a key is fixed on disk before it is used. Called by ship (bundles) and
- * ingest (objects); the contracts are in sink.h.
+ * Names of objects: pure, and stable over crashes, since a key is fixed on disk before it is
+ * used. Called by ship (bundles) and ingest (objects); the contracts are in sink.h.
  *
  *	bundle   <prefix>YYYY/MM/DD/HH/YYYYMMDDHH.<host>[.<n>][.<id>].jsonl.gz
  *	object   <prefix><user>/YYYY/MM/DD/<uri part>.<unix ns>[.<n>][.<ext>]
  *
- * What clients send (user, URI) never adds a path segment, is never "." or "..", never starts with a dot, and is bounded, so
- * that every segment fits a file name (255 bytes) and every key S3's limit (1024 bytes).
+ * What clients send (user, URI) never adds a path segment, is never "." or "..", never starts
+ * with a dot, and is bounded, so that every segment fits a file name (255 bytes) and every key
+ * S3's limit (1024 bytes).
  */
 #include <unistd.h>
 
@@ -66,14 +67,16 @@ sink_host_name(char *out, size_t cap)
 
 /* ---- objects: the user's folder */
 
-/* Printable, no separator anywhere, no trouble in shells, URLs or on the file systems of other machines. */
+/* Printable, no separator anywhere, no trouble in shells, URLs or on the file systems of other
+ * machines. */
 static bool
 is_plain(char c)
 {
 	return is_alnum(c) || (c != '\0' && strchr("-_.~@+,!()$", c) != NULL);
 }
 
-/* Cuts what was put since start to max bytes ending in a digest of the whole, so that two long names stay two. */
+/* Cuts what was put since start to max bytes ending in a digest of the whole, so that two long
+ * names stay two. */
 static void
 cut_with_digest(struct buf *out, size_t start, size_t max, struct str whole)
 {
@@ -87,7 +90,8 @@ cut_with_digest(struct buf *out, size_t start, size_t max, struct str whole)
 	buf_put_hex(out, hash, 16);
 }
 
-/* The user as a path segment: plain bytes as they are, others percent-encoded, and so is a dot in front. */
+/* The user as a path segment: plain bytes as they are, others percent-encoded, and so is a dot
+ * in front. */
 static void
 put_user(struct str user, struct buf *out)
 {
@@ -186,7 +190,8 @@ split_uri(struct str uri)
 	return parts;
 }
 
-/* Text of a URI: plain bytes and UTF-8 as they are, every other byte one '_', at most until the part is full. */
+/* Text of a URI: plain bytes and UTF-8 as they are, every other byte one '_', at most until the
+ * part is full. */
 static void
 put_clean(struct str s, size_t start, struct buf *out)
 {
@@ -245,7 +250,8 @@ sink_put_uri(struct str uri, struct buf *out)
 
 /* ---- both */
 
-/* Where the extension starts, its dot included; the key's length if it has none. The 19 digits of an object's time are none. */
+/* Where the extension starts, its dot included; the key's length if it has none. The 19 digits
+ * of an object's time are none. */
 static size_t
 extension_at(struct str key)
 {

@@ -1,18 +1,21 @@
 /*
- * `sink s3 STORE bucket=B [prefix=P];`: step 11 of the durability protocol. A key is never overwritten where the store honours
- * If-None-Match, and a key that is taken is ours only if the object there carries our id. Called by ship through s3_ops.
+ * `sink s3 STORE bucket=B [prefix=P];`: step 11 of the durability protocol. A key is never
+ * overwritten where the store honours If-None-Match, and a key that is taken is ours only if the
+ * object there carries our id. Called by ship through s3_ops.
  *
  *	PUT 200                   confirmed; with verify only after a HEAD that shows our id and length
  *	PUT 412, HEAD our id      confirmed
  *	PUT 412, HEAD another id  taken
- *	PUT 412, HEAD 404         again, the same key (it was removed in between, or the store is not consistent)
+ *	PUT 412, HEAD 404         again, the same key: it was removed meanwhile
  *	HEAD with any error       again or held, neither confirmed nor taken
  *	time-out, reset, 409, …   again: same key, same id
  *
- * A store that does not honour the condition gets a HEAD first instead, unless the key carries the id anyway.
+ * A store that does not honour the condition gets a HEAD first instead, unless the key carries
+ * the id anyway.
  *
- * A URI too long for S3's 2 KB of metadata goes whole into a companion object "<key>.<id>.uri", stored before the object itself;
- * x-amz-meta-uri then holds its beginning and x-amz-meta-uri-rest the companion's suffix.
+ * A URI too long for S3's 2 KB of metadata goes whole into a companion object "<key>.<id>.uri",
+ * stored before the object itself; x-amz-meta-uri then holds its beginning and
+ * x-amz-meta-uri-rest the companion's suffix.
  */
 #include "sink/s3.h"
 
@@ -287,7 +290,8 @@ check_free(struct delivery *d)
 	return false;
 }
 
-/* A URI too long for the metadata: true once the companion is stored. Its key carries the id, so what is there is ours. */
+/* A URI too long for the metadata: true once the companion is stored. Its key carries the id, so
+ * what is there is ours. */
 static bool
 store_companion(struct delivery *d)
 {
@@ -412,8 +416,8 @@ s3_put(struct sink *sink, const struct sink_item *item, bool verify, int64_t dea
 /* ---- probe */
 
 /*
- * The same small object, conditionally, until the answer tells: 412 says the condition is honoured; a second 200, or 501, that it is
- * not.
+ * The same small object, conditionally, until the answer tells: 412 says the condition is
+ * honoured; a second 200, or 501, that it is not.
  */
 static int
 try_condition(struct s3_sink *s, struct store_object *o, int64_t deadline, struct store_answer *a)

@@ -1,6 +1,6 @@
 /*
- * The file an upload sends: opened, and its SHA-256 taken, on helpers, a slice a call, so that other deliveries get their turn and a
- * deadline is seen in between. Called by s3.c.
+ * The file an upload sends: opened, and its SHA-256 taken, on helpers, a slice a call, so that
+ * other deliveries get their turn and a deadline is seen in between. Called by s3.c.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,14 +1,15 @@
 /*
  * What a store's answer means for the delivery: the table of step 11. Pure. Called by s3.c.
  *
- * Nothing here drops anything: a refusal that names the object (too large, key too long, …) holds the stream until somebody
- * has looked at it.
+ * Nothing here drops anything: a refusal that names the object (too large, key too long, …)
+ * holds the stream until somebody has looked at it.
  */
 #include <stdio.h>
 
 #include "sink/s3_priv.h"
 
-/* Refusals by code that are over by themselves: the body was damaged or stalled on its way, or a signature's time is off. */
+/* Refusals by code that are over by themselves: the body was damaged or stalled on its way, or a
+ * signature's time is off. */
 static bool
 is_passing(const char *code)
 {
@@ -23,7 +24,8 @@ is_passing(const char *code)
 	return false;
 }
 
-/* No answer. What a configuration got wrong is an error of the class "held"; if the request left, nobody knows what became of it. */
+/* No answer. What a configuration got wrong is an error of the class "held"; if the request
+ * left, nobody knows what became of it. */
 static enum s3_verdict
 judge_error(const struct store_answer *a, char *why, size_t cap)
 {

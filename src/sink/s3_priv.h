@@ -1,5 +1,6 @@
 /*
- * Inside the s3 sink: what an answer means (s3_outcome.c, pure), and the file to be sent (s3_body.c, blocking steps on helpers).
+ * Inside the s3 sink: what an answer means (s3_outcome.c, pure), and the file to be sent
+ * (s3_body.c, blocking steps on helpers).
  */
 #ifndef SLUICE_SINK_S3_PRIV_H
 #define SLUICE_SINK_S3_PRIV_H
@@ -28,7 +29,8 @@ struct s3_body {
 	int fd;                     /* -1: not open */
 	unsigned char sha256[SHA256_LEN];
 };
-/* Opens the file and fills sha256, reading it in slices on helpers. Parks. 0, ERR_TIMEOUT, ERR_CANCELLED, or an error with why. */
+/* Opens the file and fills sha256, reading it in slices on helpers. Parks. 0, ERR_TIMEOUT,
+ * ERR_CANCELLED, or an error with why. */
 int s3_body_open(struct s3_body *b, int64_t deadline, char *why, size_t cap);
 void s3_body_close(struct s3_body *b);
 

@@ -40,8 +40,8 @@ struct sink_conf; /* one `sink …;` line, parsed */
 
 struct sink_ops {
 	const char *kind; /* "s3", "dir": the word behind `sink` */
-	/* The rest of a `sink KIND …;` line into out (arena of c), and, once the whole configuration is applied, what it refers to.
-	 * 0 or an error after conf_error(). */
+	/* The rest of a `sink KIND …;` line into out (arena of c), and, once the whole
+	 * configuration is applied, what it refers to. 0 or an error after conf_error(). */
 	int (*parse)(struct conf *c, const struct conf_node *node, struct sink_conf *out);
 	int (*check)(struct conf *c, const struct conf_node *node, const struct sink_conf *conf);
 	/* In the shipper, once a destination. 0 or an error with why. */
@@ -49,7 +49,8 @@ struct sink_ops {
 	/* Steps 11 of the protocol (and the dir sink's own): parks; the result is always filled. */
 	void (*put)(struct sink *s, const struct sink_item *item, bool verify, int64_t deadline,
 	    struct sink_result *out);
-	/* Tried once at start: does the store honour conditional writes? Parks. 1 yes, 0 no, or an error. */
+	/* Tried once at start: does the store honour conditional writes? Parks. 1 yes, 0 no, or
+	 * an error. */
 	int (*probe)(struct sink *s, int64_t deadline);
 	void (*close)(struct sink *s);
 };
@@ -69,7 +70,8 @@ struct sink {
 /* The kind of that name, or NULL. */
 const struct sink_ops *sink_find_kind(struct str kind);
 
-/* Keys, pure (rows I-21, I-22, I-33, I-34, I-36). hour_ns: any time within the UTC hour of the data. n 0: the first. unique: stores without conditional writes get the id in the key. */
+/* Keys, pure (rows I-21, I-22, I-33, I-34, I-36). hour_ns: any time within the UTC hour of the
+ * data. n 0: the first. unique: stores without conditional writes get the id in the key. */
 int sink_bundle_key(struct str prefix, int64_t hour_ns, struct str host, unsigned n,
     const struct id *unique, struct buf *out);
 /* <prefix><user>/YYYY/MM/DD/<clean uri>.<unix ns>.<ext> */
@@ -77,8 +79,8 @@ int sink_object_key(
     struct str prefix, struct str user, struct str uri, int64_t time_ns, struct buf *out);
 /* The n-th alternative: ".n" before the extension. */
 int sink_key_alternative(struct str key, unsigned n, struct buf *out);
-/* A URI as x-amz-meta-uri and the dir sink's sidecar carry it: visible ASCII but '%' as it is, every other byte percent-encoded, so
- * that decoding gives back any bytes. */
+/* A URI as x-amz-meta-uri and the dir sink's sidecar carry it: visible ASCII but '%' as it is,
+ * every other byte percent-encoded, so that decoding gives back any bytes. */
 void sink_put_uri(struct str uri, struct buf *out);
 const char *sink_content_type(struct str ext_or_key);
 /* Host part: "." becomes "-"; "unknown" if there is none; only [A-Za-z0-9-_]. */

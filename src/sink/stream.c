@@ -1,6 +1,7 @@
 /*
- * The `stream` block: its directive rows, and what must hold once the whole configuration is read. A stream's fields are set in the
- * struct of its own scope, then copied to the list that hangs in the main scope.
+ * The `stream` block: its directive rows, and what must hold once the whole configuration is
+ * read. A stream's fields are set in the struct of its own scope, then copied to the list that
+ * hangs in the main scope.
  */
 #include "sink/stream.h"
 

@@ -1,5 +1,6 @@
 /*
- * `stream NAME { … }`: one durable stream as configured; read by ingest (workers) and ship (shipper).
+ * `stream NAME { … }`: one durable stream as configured; read by ingest (workers) and ship
+ * (shipper).
  */
 #ifndef SLUICE_SINK_STREAM_H
 #define SLUICE_SINK_STREAM_H

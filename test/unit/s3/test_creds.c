@@ -1,4 +1,5 @@
-/* s3/creds: the three sources, what each says when something is missing, and that no message shows a secret. */
+/* s3/creds: the three sources, what each says when something is missing, and that no message
+ * shows a secret. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,6 +1,7 @@
 /*
- * s3/sigv4 against published vectors: the "aws-sig-v4-test-suite" of the AWS documentation, and the four worked examples in the S3
- * API reference, "Signature Calculations for the Authorization Header: Transferring Payload in a Single Chunk".
+ * s3/sigv4 against published vectors: the "aws-sig-v4-test-suite" of the AWS documentation, and
+ * the four worked examples in the S3 API reference, "Signature Calculations for the
+ * Authorization Header: Transferring Payload in a Single Chunk".
  */
 #include "s3/sigv4.h"
 #include "unit/unit.h"

@@ -1,4 +1,5 @@
-/* s3/xml: events of well-formed documents, refusal of everything else, and what S3 error documents say. */
+/* s3/xml: events of well-formed documents, refusal of everything else, and what S3 error
+ * documents say. */
 #include "s3/xml.h"
 #include "unit/guard.h"
 #include "unit/unit.h"

@@ -1,6 +1,6 @@
 /*
- * sink/dir: the "dir sink" paragraph of the durability protocol, mark by mark, over a table of file calls that records, fails or
- * dies at the Nth.
+ * sink/dir: the "dir sink" paragraph of the durability protocol, mark by mark, over a table of
+ * file calls that records, fails or dies at the Nth.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -176,7 +176,8 @@ write_file(const char *path, const void *p, size_t n)
 	assert_int_equal(fclose(f), 0);
 }
 
-/* A gzip file of text with the id in its header; some bytes before it in the file, to be left out. */
+/* A gzip file of text with the id in its header; some bytes before it in the file, to be left
+ * out. */
 static void
 make_bundle(struct delivery *d, const char *name, const char *text)
 {
@@ -354,7 +355,8 @@ test_bundle(void **state)
 	assert_true(sink->conditional);
 }
 
-/* Data before its name, the hour's folder before what is in it, the name before the confirmation. */
+/* Data before its name, the hour's folder before what is in it, the name before the
+ * confirmation. */
 static void
 test_order_of_syncs(void **state)
 {
@@ -379,7 +381,8 @@ test_order_of_syncs(void **state)
 	find_call("unlink .sluice-", at);
 }
 
-/* A folder made by someone who died before syncing its parent: the first delivery of a life syncs it. */
+/* A folder made by someone who died before syncing its parent: the first delivery of a life
+ * syncs it. */
 static void
 test_parent_of_existing_folder(void **state)
 {
@@ -452,7 +455,8 @@ test_strangers_keep_the_name(void **state)
 	assert_int_equal(put(&d), SINK_TAKEN);
 }
 
-/* A temporary file left by a crash behind link(2) is the delivered file itself: writing to it would change that. */
+/* A temporary file left by a crash behind link(2) is the delivered file itself: writing to it
+ * would change that. */
 static void
 test_left_over_is_unlinked_not_truncated(void **state)
 {
@@ -561,8 +565,8 @@ start_afresh(void)
 }
 
 /*
- * Whichever call fails: nothing but our file under the name, complete if it is there; never confirmed unless it is; and the next
- * attempt confirms it.
+ * Whichever call fails: nothing but our file under the name, complete if it is there; never
+ * confirmed unless it is; and the next attempt confirms it.
  */
 static void
 fail_every_call(void (*make)(struct delivery *, const char *, const char *), int errnum)

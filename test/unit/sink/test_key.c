@@ -1,4 +1,5 @@
-/* sink/key: rows I-17, I-21 to I-24, I-33 to I-36 and the bounds that stores and file systems set. */
+/* sink/key: rows I-17, I-21 to I-24, I-33 to I-36 and the bounds that stores and file systems
+ * set. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -128,7 +129,8 @@ test_user(void **state)
 	assert_string_equal(object("", STR(""), STR("a")), "unknown" DAY "a" TIME);
 }
 
-/* No key is longer than S3 takes, no segment than a file name, whatever comes; two long users stay two. */
+/* No key is longer than S3 takes, no segment than a file name, whatever comes; two long users
+ * stay two. */
 static void
 test_bounds(void **state)
 {
