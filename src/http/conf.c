@@ -28,6 +28,7 @@ set_http(struct conf *c, const struct conf_node *node, struct conf_scope *scope,
 	if (!s->site)
 		return ERR_NOMEM;
 	s->site->servers_end = &s->site->servers;
+	s->access_log = true;
 	return conf_apply_block(c, node, scope, CONF_HTTP, NULL);
 }
 

@@ -260,6 +260,12 @@ http_watch_client(struct http_request *r, bool on)
 		task_cancel(task_self());
 }
 
+bool
+http_is_logged(const struct http_request *r)
+{
+	return r->conn->work->scope->access_log;
+}
+
 struct str
 http_client_address(const struct http_request *r)
 {

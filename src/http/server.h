@@ -59,6 +59,7 @@ int http_reply_start(struct http_request *r, int status, const char *content_typ
 int http_reply_write(struct http_request *r, const void *p, size_t n); /* parks */
 int http_reply_end(struct http_request *r);
 struct str http_client_address(const struct http_request *r); /* text without port */
+bool http_is_logged(const struct http_request *r); /* access_log, where the request was routed to */
 /* True: the client closing its side, too, cancels a handler that is parked (for proxying); false, as it begins: only a reset does, because a client may send its request,
  * half-close and read the answer. */
 void http_watch_client(struct http_request *r, bool on);

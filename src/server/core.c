@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "gate/access_log.h"
 #include "gate/auth.h"
 #include "http/conf.h"
 #include "ingest/ingest.h"
@@ -122,6 +123,7 @@ core_register(void)
 {
 	conf_register(&core_module);
 	http_conf_register();
+	access_log_register();
 	auth_register();
 	store_conf_register();
 	stream_conf_register();
@@ -204,6 +206,8 @@ finish(struct conf *c)
 {
 	struct core_conf *core = conf_of(conf_main(c), &core_module);
 
+	if (core->error_log.n == 0)
+		core->log_level = LOG_INFO;
 	if (core->state_dir.n == 0 || core->state_dir.p[0] != '/') {
 		conf_error(c, NULL, "state_dir \"%.*s\": an absolute path is needed",
 		    STR_ARG(core->state_dir));
