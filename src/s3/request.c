@@ -97,6 +97,8 @@ sign(struct store *s, struct flight *f, struct str method)
 	if ((err = sigv4_sign(&q, &k, f->date, &f->authorization)))
 		return err;
 	add_header(f, "Authorization", buf_str(&f->authorization));
+	f->x.headers = f->headers;
+	f->x.n_headers = f->n_headers;
 	return 0;
 }
 
