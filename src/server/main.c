@@ -11,9 +11,10 @@
 #include "base/file.h"
 #include "server/master.h"
 #include "server/state.h"
+#include "server/title.h"
 #include "server/version.h"
 
-#define CONF_DEFAULT "/etc/sluice/sluice.conf"
+#define CONF_DEFAULT SLUICE_CONF_PATH
 #define CONF_FALLBACK \
 	"/etc/lightfile6/config.yml" /* where only the ingest service's own is there */
 
@@ -226,6 +227,7 @@ main(int argc, char **argv)
 	struct options o = { 0 };
 	int parsed;
 
+	title_init(argc, argv);
 	file_test_init();
 	core_register();
 	parsed = parse_options(argc, argv, &o);

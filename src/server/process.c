@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "server/title.h"
 #include "task/loop.h"
 
 static const struct role {
@@ -98,6 +99,7 @@ process_enter(const struct process_env *env, const char *role,
 	int err;
 
 	ignore_signals();
+	title_set(role);
 	file_test_role(role);
 	if (process_drop_privileges(core_of(env->gen->conf)) != 0)
 		return ERR_DENIED;

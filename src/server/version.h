@@ -4,7 +4,8 @@
 #ifndef SLUICE_SERVER_VERSION_H
 #define SLUICE_SERVER_VERSION_H
 
-#define SLUICE_VERSION "0.1.0"
+#include "config.h" /* SLUICE_VERSION */
+
 #define SLUICE_BUILD "C11, zlib, BearSSL"
 
 #endif

@@ -1,6 +1,8 @@
 """The tests' own tools: what the other tests conclude from is shown to be true here."""
 
 import gzip
+import os
+import signal
 import socket
 import ssl
 import time
@@ -128,3 +130,35 @@ def test_exactly_once_tells_lost_and_doubled():
     for found in ([b"a"], [b"a", b"b", b"b"], [b"a", b"b", b"c"]):
         with pytest.raises(AssertionError):
             assert_exactly_once([b"a", b"b"], found)
+
+
+@pytest.mark.sanitize
+def test_server_fixture(server, scripted_store):
+    """The whole way once, and what the fixture says about the processes on it."""
+    bucket = scripted_store.bucket()
+    sluice = server(store=scripted_store, bucket=bucket)
+    children = sluice.children()
+    assert (len(children["worker"]), len(children["shipper"])) == (2, 1)
+    sent = [b'{"n":%d}' % n for n in range(10)]
+    assert [sluice.put("/usage", record).status_code for record in sent] == [204] * 10
+    assert sluice.put("/specimen?uri=/a/b.png", b"picture").status_code == 204
+    assert_exactly_once(sent, bucket.wait_records(10, "usage/"))
+    bucket.wait_keys(1, "specimen/")
+    old = children["worker"]
+    os.kill(old[0], signal.SIGKILL)
+    assert sluice.wait_child("worker", but=old)
+    assert sluice.memory() > 0
+    assert sluice.stop() == 0
+    assert sluice.data_files() == []
+
+
+@pytest.mark.parametrize("kill", ["kill", "kill_all"])
+def test_server_fixture_restarts_what_it_killed(server, scripted_store, kill):
+    bucket = scripted_store.bucket()
+    sluice = server(store=scripted_store, bucket=bucket, streams={"usage": "sink s3 s bucket={bucket}; bundle_interval 1h;"})
+    assert sluice.put("/usage", b"kept").status_code == 204
+    getattr(sluice, kill)()
+    assert sluice.data_files()
+    sluice.start()
+    assert sluice.stop() == 0
+    assert bucket.records() == [b"kept"]

@@ -88,9 +88,10 @@ class Sluice:
     def wait_ready(self):
         def ready():
             assert self.process.poll() is None, f"it ended with status {self.process.returncode}:\n{self.tail()}"
-            return accepts(self.port)
+            children = self.children()
+            return children["worker"] and children["shipper"] and accepts(self.port)
 
-        wait_until(ready, lambda: "the server accepts connections:\n" + self.tail())
+        wait_until(ready, lambda: f"the server accepts connections and has its children {self.children()}:\n{self.tail()}")
 
     @property
     def pid(self):
