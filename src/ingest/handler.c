@@ -115,8 +115,8 @@ stream_piece(struct http_request *r, const struct ingest_conf *conf, struct json
 }
 
 static int
-stream_pieces(
-    struct http_request *r, const struct ingest_conf *conf, char *buffer, struct spool_upload *u)
+stream_pieces(struct http_request *r, const struct ingest_conf *conf, char *buffer,
+    struct spool_upload *u, uint64_t *bytes)
 {
 	struct json_check check;
 	ssize_t got;
@@ -124,6 +124,7 @@ stream_pieces(
 
 	json_check_init(&check);
 	while ((got = http_body_read(r, buffer, STREAM_BUFFER)) > 0) {
+		*bytes += (uint64_t)got;
 		err = stream_piece(r, conf, &check, buffer, (size_t)got, u);
 		if (err != 0)
 			return err;
@@ -138,7 +139,8 @@ stream_pieces(
 }
 
 int
-ingest_stream_body(struct http_request *r, const struct ingest_conf *conf, struct str attrs)
+ingest_stream_body(
+    struct http_request *r, const struct ingest_conf *conf, struct str attrs, uint64_t *bytes)
 {
 	struct spool *spool = spools_get(conf->stream);
 	int64_t announced = http_body_length(r);
@@ -146,12 +148,13 @@ ingest_stream_body(struct http_request *r, const struct ingest_conf *conf, struc
 	char *buffer = malloc(STREAM_BUFFER);
 	int err = ERR_NOMEM;
 
+	*bytes = 0;
 	if (buffer != NULL)
 		err = spool_upload_begin(
 		    spool, r->user, attrs, announced > 0 ? (uint64_t)announced : 0, &u);
 	if (err != 0)
 		goto done;
-	err = stream_pieces(r, conf, buffer, u);
+	err = stream_pieces(r, conf, buffer, u, bytes);
 	if (err == 0)
 		err = spool_upload_commit(u);
 	else
@@ -166,11 +169,12 @@ done:
 static int
 handle_long(struct http_request *r, const struct ingest_conf *conf)
 {
-	int err = ingest_stream_body(r, conf, STR(""));
+	uint64_t bytes = 0;
+	int err = ingest_stream_body(r, conf, STR(""), &bytes);
 
 	if (err > 0)
 		return 0;
-	return err ? ingest_reply_failure(r, err) : ingest_reply_stored(r, conf, r->bytes_in);
+	return err ? ingest_reply_failure(r, err) : ingest_reply_stored(r, conf, bytes);
 }
 
 /* ---- the handler ---- */

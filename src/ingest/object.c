@@ -52,6 +52,7 @@ static int
 store_object(
     struct http_request *r, const struct ingest_conf *conf, struct buf *uri, struct buf *attrs)
 {
+	uint64_t bytes;
 	int err;
 
 	if (object_uri(r, uri) != 0 || ingest_check_room(r, conf) != 0)
@@ -59,10 +60,10 @@ store_object(
 	http_body_keep_encoding(r);
 	err = object_attrs(r, conf, buf_str(uri), attrs);
 	if (err == 0)
-		err = ingest_stream_body(r, conf, buf_str(attrs));
+		err = ingest_stream_body(r, conf, buf_str(attrs), &bytes);
 	if (err > 0)
 		return 0;
-	return err ? ingest_reply_failure(r, err) : ingest_reply_stored(r, conf, r->bytes_in);
+	return err ? ingest_reply_failure(r, err) : ingest_reply_stored(r, conf, bytes);
 }
 
 int
