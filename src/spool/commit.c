@@ -1,10 +1,14 @@
 /*
- * Group commit (steps 2 and 3 of the durability protocol). One task a spool owns the segments: it takes the batch that appends have
- * filled, has a helper write and sync it while the next one fills, wakes all who waited, in the order of their appends, and does it again.
+ * Group commit (steps 2 and 3 of the durability protocol): the batch that appends have filled goes to a helper, which writes and syncs it
+ * while the next one fills; then all who waited are woken, in the order of their appends.
  *
- * The task is woken by the first record of an empty batch and so runs behind the tasks that are ready in that turn of the loop: one sync
- * covers what they append. It promises: whoever is woken with 0 has a record that a reader finds after any crash; a
- * segment whose write or sync failed is never touched again.
+ * It promises: whoever is woken with 0 has a record that a reader finds after any crash; a segment whose write or sync failed is
+ * never touched again.
+ *
+ * When does a batch go? One sync should cover much, but while it runs the loop should have other work. So a batch goes when the tasks
+ * that were ready have had their turn (the committer was woken by the batch's first record and stands behind them in the queue), or
+ * before that when it has s->kick records. kick follows the load: if hardly anyone came while a sync ran, the loop stood idle, and half
+ * as many is enough next time; else it grows slowly, because fewer syncs cost less. With 256 clients this settles at syncs of 130 to 200.
  */
 #include <errno.h>
 
@@ -110,6 +114,15 @@ retire(struct spool *s)
 		seal_discard(g);
 }
 
+/* A stream that has become slow, or ends, gives the blocks back. */
+static void
+drop_spare(struct spool *s)
+{
+	if (s->spare)
+		seal_discard(s->spare);
+	s->spare = NULL;
+}
+
 /* The file's first record fixes its hour and when it is sealed at the latest. */
 static void
 first_record(struct spool *s, struct open_segment *g, const struct batch *b)
@@ -149,56 +162,13 @@ committed(struct spool *s, const struct commit_job *c, int64_t took)
 		s->opt.committed(s->opt.arg, b->records, took);
 }
 
-/* Swaps the batches and sees this one through. Parks. */
 static void
-commit_batch(struct spool *s)
+follow_load(struct spool *s, const struct batch *b)
 {
-	struct open_segment *g = s->current;
-	struct batch *b = s->filling;
-	int64_t began = clock_mono();
-	int err;
-
-	if (g->end == 0)
-		first_record(s, g, b);
-	s->filling = b == &s->batches[0] ? &s->batches[1] : &s->batches[0];
-	waitq_wake_all(&s->space);
-	s->commit =
-	    (struct commit_job){ .segment = g, .batch = b, .sync = s->opt.sync, .errnum = 0 };
-	err = offload(OFFLOAD_COMMIT, write_batch, &s->commit);
-	if (!err) {
-		committed(s, &s->commit, clock_mono() - began);
-	} else {
-		spool_failed(s, err, s->commit.errnum, "cannot commit");
-		if (s->commit.touched) {
-			s->current = NULL;
-			seal_abandon(g);
-		}
-	}
-	finish_batch(s, b, err ? spool_error(err) : OK);
-}
-
-/* True once there is a segment for the batch; else it is being made, or the batch has failed. */
-static bool
-have_segment(struct spool *s)
-{
-	if (s->current && !continues(s->current, s->filling))
-		retire(s);
-	if (s->current)
-		return true;
-	if (s->spare) {
-		s->current = s->spare;
-		s->spare = NULL;
-		s->current->state = SEGMENT_CURRENT;
-		return true;
-	}
-	if (s->make_err) {
-		finish_batch(s, s->filling, spool_error(s->make_err));
-		waitq_wake_all(&s->space);
-		s->make_err = OK;
-		return false;
-	}
-	writer_prepare(s);
-	return false;
+	if (s->filling->records * 4 < b->records)
+		s->kick = MAX(b->records / 2, 1);
+	else
+		s->kick += s->kick / 16 + 1;
 }
 
 /* After a commit: a full segment ends, and before that the next one is made ready. */
@@ -209,15 +179,107 @@ look_ahead(struct spool *s)
 		return;
 	if (s->current->end >= s->opt.segment_size)
 		retire(s);
-	else if (s->current->end >= s->opt.segment_size / 4 * 3 && !s->spare && !s->stopping &&
+	else if (s->current->end >= s->opt.segment_size / 2 && !s->spare && !s->stopping &&
 		 clock_cached_mono() >= s->make_after)
-		writer_prepare(s);
+		writer_prepare(s, true);
+}
+
+/* The outcome of a commit: for the segment, then for those who wait. */
+static void
+conclude(struct spool *s, int err)
+{
+	struct commit_job *c = &s->commit;
+
+	s->committing = false;
+	if (!err) {
+		committed(s, c, clock_mono() - c->began);
+	} else {
+		spool_failed(s, err, c->errnum, "cannot commit");
+		if (c->touched) {
+			s->current = NULL;
+			seal_abandon(c->segment);
+		}
+	}
+	follow_load(s, c->batch);
+	finish_batch(s, c->batch, err ? spool_error(err) : OK);
+	look_ahead(s);
+}
+
+static void
+commit_done(struct offload_job *job, int result)
+{
+	struct spool *s = CONTAINER_OF(job, struct spool, commit.job);
+
+	conclude(s, result);
+	if (s->filling->records >= s->kick)
+		commit_turn(s);
+	waitq_wake(&s->work, 1);
+}
+
+/* Swaps the batches and sends off the full one. */
+static void
+commit_start(struct spool *s)
+{
+	struct open_segment *g = s->current;
+	struct batch *b = s->filling;
+	int err;
+
+	if (g->end == 0)
+		first_record(s, g, b);
+	s->filling = b == &s->batches[0] ? &s->batches[1] : &s->batches[0];
+	s->committing = true;
+	s->commit = (struct commit_job){
+		.job = { .fn = write_batch, .arg = &s->commit, .done = commit_done },
+		.segment = g,
+		.batch = b,
+		.sync = s->opt.sync,
+		.began = clock_mono(),
+	};
+	waitq_wake_all(&s->space);
+	err = offload_start(OFFLOAD_COMMIT, &s->commit.job);
+	if (err)
+		conclude(s, err);
+}
+
+/* True once there is a segment for the batch; else it is being made, or the batch has failed. */
+static bool
+have_segment(struct spool *s)
+{
+	if (s->current && !continues(s->current, s->filling))
+		retire(s);
+	if (!s->current && !s->spare && !s->make_err)
+		writer_prepare(s, false);
+	if (!s->current && s->spare) {
+		s->current = s->spare;
+		s->spare = NULL;
+		s->current->state = SEGMENT_CURRENT;
+	}
+	if (!s->current && s->make_err) {
+		finish_batch(s, s->filling, spool_error(s->make_err));
+		waitq_wake_all(&s->space);
+		s->make_err = OK;
+	}
+	return s->current != NULL;
 }
 
 static int64_t
-next_deadline(const struct spool *s)
+seal_time(const struct spool *s)
 {
 	return s->current && s->current->end > 0 ? s->current->seal_at : CLOCK_NEVER;
+}
+
+void
+commit_turn(struct spool *s)
+{
+	if (s->committing)
+		return;
+	if (s->filling->records > 0) {
+		if (have_segment(s))
+			commit_start(s);
+	} else if (clock_mono() >= seal_time(s)) {
+		retire(s);
+		drop_spare(s);
+	}
 }
 
 void
@@ -225,21 +287,13 @@ committer(void *arg)
 {
 	struct spool *s = arg;
 
-	while (s->filling->records > 0 || s->making || !s->stopping) {
-		if (s->filling->records > 0 && have_segment(s)) {
-			commit_batch(s);
-			look_ahead(s);
-		} else if (s->filling->records == 0 && clock_mono() >= next_deadline(s)) {
-			retire(s);
-		} else if (s->filling->records == 0 || (!s->spare && !s->make_err)) {
-			(void)waitq_park(&s->work, next_deadline(s));
-		}
+	while (!s->stopping || s->filling->records > 0 || s->committing || s->making) {
+		commit_turn(s);
+		(void)waitq_park(&s->work, s->committing ? CLOCK_NEVER : seal_time(s));
 	}
 	if (s->current)
 		retire(s);
-	if (s->spare)
-		seal_discard(s->spare);
-	s->spare = NULL;
+	drop_spare(s);
 	s->committer_gone = true;
 	waitq_wake_all(&s->idle);
 }

@@ -52,6 +52,7 @@ spool_new(const struct spool_options *opt, struct spool **out)
 	s->opt = *opt;
 	s->filling = &s->batches[0];
 	s->first_step = RESERVE_MIN;
+	s->kick = 1;
 	s->stamp = INT64_MIN;
 	waitq_init(&s->work);
 	waitq_init(&s->space);
@@ -189,11 +190,15 @@ batch_put(struct batch *b, const struct spool_record *r, int64_t time)
 
 /* Whoever is cancelled while waiting takes his name off the list; his record stays in the batch. */
 static int
-wait_committed(struct batch *b)
+wait_committed(struct spool *s, struct batch *b)
 {
 	struct append_wait w = { .done = false };
 
 	list_push(&b->waiting, &w.link);
+	if (b->records >= s->kick)
+		commit_turn(s);
+	else if (b->records == 1)
+		waitq_wake(&s->work, 1);
 	while (!w.done) {
 		int err = waitq_park(&b->committed, CLOCK_NEVER);
 
@@ -226,7 +231,5 @@ spool_append(struct spool *s, const struct spool_record *r)
 		return err;
 	batch_put(s->filling, r, time);
 	s->pending += total;
-	if (s->filling->records == 1)
-		waitq_wake(&s->work, 1);
-	return wait_committed(s->filling);
+	return wait_committed(s, s->filling);
 }

@@ -9,6 +9,8 @@
 #ifndef SLUICE_SPOOL_PRIV_H
 #define SLUICE_SPOOL_PRIV_H
 
+#include <stdatomic.h>
+
 #include "base/list.h"
 #include "spool/name.h"
 #include "spool/reader.h"
@@ -67,6 +69,7 @@ struct open_segment {
 	int64_t last;    /* time of the last frame */
 	int64_t seal_at; /* monotonic: interval or hour, whichever is first */
 	int errnum;      /* of the job that failed */
+	bool ahead;      /* made before it is needed: its blocks are filled with zeros */
 	struct offload_job job;
 	char path[SPOOL_PATH_MAX]; /* NAME.open */
 };
@@ -80,13 +83,17 @@ struct spool {
 	bool making;
 	int make_err;       /* why there is no segment for the batch that needs one */
 	int64_t make_after; /* monotonic: making ahead of need waits until then after a failure */
+	bool committing;
+	uint64_t kick; /* a batch of so many records goes at once */
 	struct commit_job {
+		struct offload_job job;
 		struct open_segment *segment;
 		struct batch *batch;
 		bool sync;
 		bool touched; /* the file may have changed: if this failed, it is closed for good */
 		int errnum;
 		uint64_t bytes; /* written */
+		int64_t began;
 	} commit;
 	uint64_t sequence;   /* next of this process's segments of the stream */
 	uint64_t first_step; /* what a new segment reserves: follows what the last one took */
@@ -98,10 +105,11 @@ struct spool {
 	    pending;   /* bytes promised: in batches and uploads, not yet reported by opt.added */
 	unsigned jobs; /* on helpers, without a task waiting for them */
 	unsigned uploads;
-	unsigned failed;  /* segments in a row that could not be made or written */
-	int fail_err;     /* why; answered until retry_at */
-	int64_t retry_at; /* monotonic */
-	bool stopping, committer_gone;
+	unsigned failed;      /* segments in a row that could not be made or written */
+	int fail_err;         /* why; answered until retry_at */
+	int64_t retry_at;     /* monotonic */
+	atomic_bool stopping; /* looked at by the helper that fills a segment */
+	bool committer_gone;
 	struct spool_stats stats;
 };
 
@@ -118,8 +126,12 @@ void spool_failed(struct spool *s, int err, int errnum, const char *doing);
 /* What clients may hear of it: ERR_NOSPACE, ERR_NOMEM or ERR_IO. */
 int spool_error(int err);
 
-/* commit.c: the task that owns the segments. Nobody has its handle, so it is never cancelled; it ends after s->stopping. */
+/* commit.c */
+/* The task that starts commits at the end of a turn and seals in time. Nobody has its handle, so it is never cancelled; it ends
+ * after s->stopping. */
 void committer(void *arg);
+/* Does what can be done now: sends off the filling batch, or has a segment made for it; seals what is due. Never parks. */
+void commit_turn(struct spool *s);
 
 /* writer.c */
 /* Makes `<name><suffix>`, locked, its name used by nobody else: the descriptor, and the path; or an error. Blocks. */
@@ -135,8 +147,8 @@ void writer_bare(const char *path, char out[SPOOL_PATH_MAX]);
 void writer_start(struct offload_job *job, int (*fn)(void *arg), void *arg,
     void (*done)(struct offload_job *job, int result));
 /* Starts to make a segment on a helper, unless one is being made or no struct is free; wakes the committer when it is s->spare, or
- * has failed (s->make_err). */
-void writer_prepare(struct spool *s);
+ * has failed (s->make_err). ahead: the stream is busy and has one still. */
+void writer_prepare(struct spool *s, bool ahead);
 
 /* seal.c: end with the descriptor closed and the struct free; the committer is woken. */
 void seal_start(struct open_segment *g);   /* holds records: cut, synced, renamed */

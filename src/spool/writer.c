@@ -13,6 +13,8 @@
 #include "base/file.h"
 #include "spool/spool_priv.h"
 
+#define FILL_PIECE (1024u * 1024)
+
 bool
 writer_same_file(int fd, const char *path)
 {
@@ -113,6 +115,30 @@ writer_start(struct offload_job *job, int (*fn)(void *arg), void *arg,
 		done(job, fn(arg));
 }
 
+/* Writes zeros over the blocks of a segment made ahead of need: to overwrite is all that later syncs have to do then, without a change of
+ * the file's extents that would take the file system's journal each time (half the time of a sync, and no waiting for the
+ * journal's other users). Only an aid: where there is no room for all of it, or the spool stops, the segment is used as it is. */
+static int
+fill(struct open_segment *g)
+{
+	static const unsigned char zeros[FILL_PIECE];
+	uint64_t to = g->spool->opt.segment_size + BATCH_CAP;
+
+	int err = OK;
+
+	if (writer_reserve(g->fd, 0, to) != OK)
+		return OK;
+	for (uint64_t at = 0; !err && at < to && !g->spool->stopping; at += FILL_PIECE) {
+		size_t n = (size_t)MIN(to - at, FILL_PIECE);
+
+		err = file_write_all(g->fd, zeros, n, (off_t)at);
+		if (!err)
+			err = file_datasync(g->fd);
+		g->reserved = MAX(g->reserved, at + n);
+	}
+	return err;
+}
+
 /* On a helper. The folder is synced before the segment is used, so no 204 depends on a name that a power loss could take. */
 static int
 make_segment(void *arg)
@@ -129,6 +155,8 @@ make_segment(void *arg)
 	}
 	err = writer_reserve(g->fd, 0, g->reserved);
 	file_crash_point("spool.create.reserved");
+	if (!err && g->ahead)
+		err = fill(g);
 	if (!err)
 		err = file_datasync(g->fd);
 	if (!err)
@@ -174,7 +202,7 @@ free_segment(struct spool *s)
 }
 
 void
-writer_prepare(struct spool *s)
+writer_prepare(struct spool *s, bool ahead)
 {
 	struct open_segment *g = s->making ? NULL : free_segment(s);
 
@@ -184,6 +212,7 @@ writer_prepare(struct spool *s)
 	g->spool = s;
 	g->state = SEGMENT_BUSY;
 	g->reserved = s->first_step;
+	g->ahead = ahead && s->opt.sync && spool_room(s, 4 * s->opt.segment_size) == OK;
 	g->header = (struct segment_header){
 		.created = spool_now(s),
 		.slot = s->opt.slot,
