@@ -84,19 +84,16 @@ failed(struct ship_stream *s, const struct sink_result *r)
 static int
 probe(struct ship_stream *s, struct sink_result *r)
 {
-	int got = s->sink->ops->probe == NULL
-		      ? 1
-		      : s->sink->ops->probe(s->sink, clock_mono() + s->conf->deliver_timeout);
+	int64_t deadline = clock_mono() + s->conf->deliver_timeout;
+	int got;
 
-	if (got < 0) {
-		*r = (struct sink_result){
-			.outcome = err_class(got) == ERR_CLASS_HELD ? SINK_HELD : SINK_AGAIN
-		};
-		str_copyz(r->why, sizeof(r->why), str_of(err_text(got)));
-		return got;
-	}
-	s->probed = true;
-	return 0;
+	*r = (struct sink_result){ .outcome = SINK_AGAIN };
+	got = s->sink->ops->probe(s->sink, deadline, r->why, sizeof(r->why));
+	if (got >= 0)
+		s->probed = true;
+	else if (err_class(got) == ERR_CLASS_HELD)
+		r->outcome = SINK_HELD;
+	return got;
 }
 
 bool
@@ -108,9 +105,18 @@ upload_attempt(struct ship_stream *s, const struct sink_item *item, struct sink_
 
 	if (now < s->retry_at || !breaker_take(&s->breaker, now))
 		return false;
-	if (!s->probed && probe(s, result) != 0) {
-		failed(s, result);
-		return true;
+	if (!s->probed) {
+		int honoured = probe(s, result);
+
+		if (honoured < 0) {
+			failed(s, result);
+			return true;
+		}
+		if (honoured == 0) {
+			/* Nothing may be sent under a key without an id: not even once. */
+			succeeded(s);
+			return false;
+		}
 	}
 	s->sink->ops->put(s->sink, item, s->conf->verify, deadline, result);
 	if (result->outcome == SINK_CONFIRMED || result->outcome == SINK_TAKEN)

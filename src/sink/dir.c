@@ -164,10 +164,12 @@ dir_put(struct sink *s, const struct sink_item *item, bool verify, int64_t deadl
 }
 
 static int
-dir_probe(struct sink *s, int64_t deadline)
+dir_probe(struct sink *s, int64_t deadline, char *why, size_t cap)
 {
 	(void)s;
 	(void)deadline;
+	(void)why;
+	(void)cap;
 	return 1; /* link(2) never replaces */
 }
 

@@ -37,6 +37,9 @@ struct s3_sink {
 	struct sink sink;
 	struct s3_conf *conf;
 	struct str prefix;
+	/* whether the store honours conditions: asked by one task, the others wait */
+	bool probed, probing;
+	struct waitq probe_over;
 };
 
 /* One delivery under way; on the heap. */
@@ -156,6 +159,7 @@ s3_open(const struct sink_conf *conf, struct sink **out, char *why, size_t cap)
 	*s = (struct s3_sink){ .sink = { .ops = &s3_ops, .conditional = true },
 		.conf = conf->arg,
 		.prefix = conf->prefix };
+	waitq_init(&s->probe_over);
 	if ((err = store_open(s->conf->store, why, cap))) {
 		free(s);
 		return err;
@@ -420,40 +424,32 @@ s3_put(struct sink *sink, const struct sink_item *item, bool verify, int64_t dea
  * honoured; a second 200, or 501, that it is not.
  */
 static int
-try_condition(struct s3_sink *s, struct store_object *o, int64_t deadline, struct store_answer *a)
+try_condition(
+    struct s3_sink *s, const struct store_object *o, int64_t deadline, char *why, size_t cap)
 {
-	for (int stored = 0; stored < 2;) {
-		char why[240];
+	struct store_answer a;
 
-		store_put(s->conf->store, o, true, deadline, a);
-		switch (s3_judge(a, false, why, sizeof(why))) {
+	for (int stored = 0; stored < 2; stored++) {
+		store_put(s->conf->store, o, true, deadline, &a);
+		switch (s3_judge(&a, false, why, cap)) {
 		case S3_DONE:
-			stored++;
 			break;
 		case S3_EXISTS:
 			return 1;
 		case S3_HELD:
-			if (a->status == 501)
-				return 0;
-			log_event(LOG_WARN, "s3", "probe refused", LOG_STR("bucket", o->bucket),
-			    LOG_STR("key", o->key), LOG_S("why", why), LOG_END);
-			return ERR_DENIED;
+			return a.status == 501 ? 0 : ERR_DENIED;
 		default:
-			log_event(LOG_WARN, "s3", "probe failed", LOG_STR("bucket", o->bucket),
-			    LOG_S("why", why), LOG_END);
-			return a->err ? a->err : ERR_AGAIN;
+			return a.err ? a.err : ERR_AGAIN;
 		}
 	}
 	return 0;
 }
 
 static int
-s3_probe(struct sink *sink, int64_t deadline)
+probe(struct s3_sink *s, int64_t deadline, char *why, size_t cap)
 {
-	struct s3_sink *s = CONTAINER_OF(sink, struct s3_sink, sink);
 	static const char body[] =
 	    "Written by sluice to see whether the store honours If-None-Match.\n";
-	struct store_answer *a = calloc(1, sizeof(*a));
 	struct store_object o = { .bucket = s->conf->bucket,
 		.fd = -1,
 		.body = body,
@@ -462,23 +458,50 @@ s3_probe(struct sink *sink, int64_t deadline)
 	struct buf key;
 	int honoured = ERR_NOMEM;
 
+	snprintf(why, cap, "%s", err_text(ERR_NOMEM));
 	sha256(body, sizeof(body) - 1, o.sha256);
 	buf_init(&key, 0);
 	buf_put_str(&key, s->prefix);
 	buf_puts(&key, ".sluice-probe");
 	o.key = buf_str(&key);
-	if (a && !buf_failed(&key))
-		honoured = try_condition(s, &o, deadline, a);
-	if (honoured >= 0) {
-		sink->conditional = honoured;
-		log_event(honoured ? LOG_INFO : LOG_WARN, "s3",
-		    honoured
-			? "store honours conditional writes"
-			: "store does not honour conditional writes, keys carry the bundle's id",
-		    LOG_STR("store", s->conf->store_name), LOG_STR("bucket", o.bucket), LOG_END);
-	}
+	if (!buf_failed(&key))
+		honoured = try_condition(s, &o, deadline, why, cap);
 	buf_fini(&key);
-	free(a);
+	return honoured;
+}
+
+static void
+remember_probe(struct s3_sink *s, bool honoured)
+{
+	s->probed = true;
+	s->sink.conditional = honoured;
+	log_event(honoured ? LOG_INFO : LOG_WARN, "s3",
+	    honoured ? "store honours conditional writes"
+		     : "store does not honour conditional writes, keys carry ids",
+	    LOG_STR("store", s->conf->store_name), LOG_STR("bucket", s->conf->bucket),
+	    LOG_STR("prefix", s->prefix), LOG_END);
+}
+
+static int
+s3_probe(struct sink *sink, int64_t deadline, char *why, size_t cap)
+{
+	struct s3_sink *s = CONTAINER_OF(sink, struct s3_sink, sink);
+	int honoured, err;
+
+	while (s->probing) {
+		if ((err = waitq_park(&s->probe_over, deadline))) {
+			snprintf(why, cap, "%s", err_text(err));
+			return err;
+		}
+	}
+	if (s->probed)
+		return sink->conditional;
+	s->probing = true;
+	honoured = probe(s, deadline, why, cap);
+	s->probing = false;
+	waitq_wake_all(&s->probe_over);
+	if (honoured >= 0)
+		remember_probe(s, honoured);
 	return honoured;
 }
 

@@ -49,9 +49,9 @@ struct sink_ops {
 	/* Steps 11 of the protocol (and the dir sink's own): parks; the result is always filled. */
 	void (*put)(struct sink *s, const struct sink_item *item, bool verify, int64_t deadline,
 	    struct sink_result *out);
-	/* Tried once at start: does the store honour conditional writes? Parks. 1 yes, 0 no, or
-	 * an error. */
-	int (*probe)(struct sink *s, int64_t deadline);
+	/* Does the store honour conditional writes? Tried once and remembered; sets s->conditional.
+	 * Parks. 1 yes, 0 no, or an error with why: then the next call tries again. */
+	int (*probe)(struct sink *s, int64_t deadline, char *why, size_t cap);
 	void (*close)(struct sink *s);
 };
 

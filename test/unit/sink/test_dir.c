@@ -351,7 +351,7 @@ test_bundle(void **state)
 	check_content(key_of(&d).p, &d);
 	assert_int_equal(count("2026/11/22/01"), 1);
 	assert_false(has_temps());
-	assert_int_equal(sink->ops->probe(sink, CLOCK_NEVER), 1);
+	assert_int_equal(sink->ops->probe(sink, CLOCK_NEVER, NULL, 0), 1);
 	assert_true(sink->conditional);
 }
 

@@ -41,7 +41,8 @@ run_task(void *arg)
 	struct delivery *x = arg;
 
 	if (x->probe)
-		x->probed = sink->ops->probe(sink, clock_mono() + x->wait);
+		x->probed = sink->ops->probe(
+		    sink, clock_mono() + x->wait, x->result.why, sizeof(x->result.why));
 	x->conditional = sink->conditional;
 	if (!x->probe)
 		for (unsigned i = 0; i < x->times; i++)
@@ -725,6 +726,7 @@ probed(const char *first, const char *second, int expected, bool conditional)
 	run();
 	assert_int_equal(d.probed, expected);
 	assert_int_equal(d.conditional, conditional);
+	assert_true(expected >= 0 || d.result.why[0]);
 	check_methods(second ? "PUT PUT" : "PUT");
 	assert_memory_equal(peer.requests[0], "PUT /bkt/p/.sluice-probe HTTP/1.1\r\n", 35);
 	assert_string_equal(header(0, "If-None-Match"), "*");
@@ -742,6 +744,40 @@ test_probe(void **state)
 	probed(S3_ERROR("403", "AccessDenied"), NULL, ERR_DENIED, true);
 	probed(S3_ERROR("503", "SlowDown"), NULL, ERR_AGAIN, true);
 	probed(OK_200, S3_ERROR("409", "ConditionalRequestConflict"), ERR_AGAIN, true);
+}
+
+static int answers[3];
+
+static void
+probe_task(void *arg)
+{
+	char why[100];
+
+	*(int *)arg = sink->ops->probe(sink, clock_mono() + d.wait, why, sizeof(why));
+}
+
+/* However many ask at once, and again: the store is asked once. */
+static void
+test_probe_once(void **state)
+{
+	(void)state;
+	configure("keys AKID SECRET", "");
+	script(OK_200);
+	script(TAKEN_412);
+	peer_start(&peer);
+	assert_int_equal(loop_init(NULL), 0);
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < ARRAY_LEN(answers); i++)
+			assert_int_equal(task_go("probe", probe_task, &answers[i], NULL), 0);
+		assert_int_equal(loop_run_until_idle(), 0);
+		for (size_t i = 0; i < ARRAY_LEN(answers); i++)
+			assert_int_equal(answers[i], 1);
+	}
+	sink->ops->close(sink);
+	sink = NULL;
+	loop_fini();
+	peer_stop(&peer);
+	check_methods("PUT PUT");
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -782,6 +818,7 @@ main(void)
 		cmocka_unit_test(test_unconditional),
 		TEST(test_unconditional_key_with_id),
 		cmocka_unit_test(test_probe),
+		TEST(test_probe_once),
 	};
 
 	http_conf_register();
