@@ -14,6 +14,7 @@
 #include "net/dns_priv.h"
 #include "task/task.h"
 
+#define DNS_PORT 53
 #define ENTRIES 64
 #define HOST_MAX 255
 #define SYSTEM_VALID (10 * NS_PER_S)
@@ -31,7 +32,8 @@ struct ip {
 struct entry {
 	struct dns_resolver *resolver;
 	char host[HOST_MAX + 1]; /* "": free */
-	bool busy;               /* a lookup is under way */
+	bool busy;               /* a lookup is under way, by: */
+	struct task_handle task;
 	unsigned waiting;        /* tasks parked on done */
 	unsigned serial;         /* of the last lookup that ended */
 	struct waitq done;
@@ -231,7 +233,7 @@ take(struct dns_resolver *r, struct str host)
 static int
 start_lookup(struct entry *e)
 {
-	int r = task_go("dns", lookup_task, e, NULL);
+	int r = task_go("dns", lookup_task, e, &e->task);
 
 	if (r != 0)
 		return r;
@@ -299,8 +301,11 @@ dns_resolver_new(
 		free(r);
 		return NULL;
 	}
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		r->servers.addrs[i] = servers[i];
+		if (addr_port(&servers[i]) == 0)
+			addr_set_port(&r->servers.addrs[i], DNS_PORT);
+	}
 	r->servers.n = n;
 	r->servers.ipv6 = ipv6;
 	r->valid = valid_ns;
@@ -318,6 +323,10 @@ dns_resolver_free(struct dns_resolver *r)
 	if (r == NULL)
 		return;
 	r->freed = true;
+	for (unsigned i = 0; i < ENTRIES; i++) {
+		if (r->entries[i].busy)
+			task_cancel(r->entries[i].task);
+	}
 	if (r->lookups == 0)
 		free_resolver(r);
 }

@@ -14,8 +14,8 @@
 
 struct dns_resolver; /* one configured set of servers */
 
-/* servers: literal addresses (port 53 by default), copied. valid_ns 0: the TTL. timeout_ns 0: 30 s, for a lookup with all its retries. Freed by
- * dns_resolver_free, at once or when the last lookup under way is over. NULL: no memory. */
+/* servers: literal addresses (port 0: 53), copied. valid_ns 0: the TTL. timeout_ns 0: 30 s, for a lookup with all its retries. Freed by
+ * dns_resolver_free, when nobody is in dns_resolve with it; lookups under way are cancelled. NULL: no memory. */
 struct dns_resolver *dns_resolver_new(
     const struct addr *servers, unsigned n, int64_t valid_ns, int64_t timeout_ns, bool ipv6);
 void dns_resolver_free(struct dns_resolver *r);
