@@ -72,7 +72,7 @@ check_nesting(struct conf *c, const struct conf_node *node, const struct http_lo
 		conf_error(c, node,
 		    "location \"%.*s\" cannot be inside the exact location \"%.*s\"",
 		    STR_ARG(l->name), STR_ARG(outer->name));
-	else if (!is_regex(l) && !is_regex(outer) && !str_starts(l->name, outer->name))
+	else if (!is_regex(l) && !str_starts(l->name, outer->name))
 		conf_error(c, node, "location \"%.*s\" is outside location \"%.*s\"",
 		    STR_ARG(l->name), STR_ARG(outer->name));
 	else if (depth > NESTING_MAX)
