@@ -122,7 +122,7 @@ static int
 fill(struct open_segment *g)
 {
 	static const unsigned char zeros[FILL_PIECE];
-	uint64_t to = g->spool->opt.segment_size + BATCH_CAP;
+	uint64_t to = g->spool->opt.segment_size;
 
 	int err = OK;
 
