@@ -346,7 +346,7 @@ on_ack(struct writers *w, unsigned writer, unsigned i)
 static int
 upload(struct spool *s, const char *body, size_t hint)
 {
-	static unsigned char filler[200000];
+	static unsigned char filler[70000];
 	struct spool_upload *u;
 	int err = spool_upload_begin(s, STR("u"), STR(""), hint, &u);
 
@@ -372,9 +372,9 @@ work(void *arg)
 	opt.segment_size = 300; /* rolls every few records, and has the next one ready */
 	assert_int_equal(spool_new(&opt, &s), 0);
 	writers.acked = on_ack;
-	writers_run(&writers, s, 4, 6);
+	writers_run(&writers, s, 3, 4);
 	upload_result[0] = upload(s, "99.0", 0);
-	upload_result[1] = upload(s, "99.1", 200005);
+	upload_result[1] = upload(s, "99.1", 70005);
 	fail_at = 0; /* the disk is well again */
 	while (!(served_after = spool_append(s, &r) == 0) && clock_mono() < deadline)
 		assert_int_equal(task_sleep_until(clock_mono() + 5 * NS_PER_MS), 0);
