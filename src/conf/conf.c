@@ -32,8 +32,22 @@ conf_free(struct conf *c)
 {
 	if (!c)
 		return;
+	for (const struct conf_release *r = c->releases; r; r = r->next)
+		r->fn(r->arg);
 	arena_fini(&c->arena);
 	free(c);
+}
+
+int
+conf_on_free(struct conf *c, void (*fn)(void *arg), void *arg)
+{
+	struct conf_release *r = arena_alloc(&c->arena, sizeof(*r));
+
+	if (!r)
+		return ERR_NOMEM;
+	*r = (struct conf_release){ c->releases, fn, arg };
+	c->releases = r;
+	return 0;
 }
 
 struct arena *

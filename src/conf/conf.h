@@ -125,6 +125,9 @@ void conf_each_row(
 struct conf *conf_new(void);
 void conf_free(struct conf *c); /* NULL is fine */
 struct arena *conf_arena(struct conf *c);
+/* For setters that hold more than arena memory (a compiled expression, a certificate): conf_free calls fn(arg), the last first. 0 or
+ * ERR_NOMEM. */
+int conf_on_free(struct conf *c, void (*fn)(void *arg), void *arg);
 
 /* -p PORT; call before parsing. The first listen of a native file gets this port (one is added
  * where the first server has none); a .yml file needs it. */

@@ -26,10 +26,18 @@ struct conf_messages_list {
 	unsigned n; /* also those beyond CONF_MAX_MESSAGES, which are not kept */
 };
 
+/* What conf_free has to give back besides the arena. */
+struct conf_release {
+	struct conf_release *next;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
 struct conf {
 	struct arena arena;
 	struct conf_node root; /* nameless; its children are the main context */
 	struct conf_scope *main;
+	struct conf_release *releases; /* last added first */
 	struct conf_messages_list errors, warnings;
 	unsigned port;      /* -p; 0: not given */
 	const char *folder; /* include is relative to it, ends in "/"; "" until a file is read */

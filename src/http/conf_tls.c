@@ -76,6 +76,12 @@ wants_tls(const struct http_server_conf *s)
 	return false;
 }
 
+static void
+release(void *arg)
+{
+	tls_server_free(arg);
+}
+
 static int
 load(struct conf *c, struct http_server_conf *s)
 {
@@ -90,7 +96,7 @@ load(struct conf *c, struct http_server_conf *s)
 	}
 	if (tls_server_new(scope->ssl_certificate.p, scope->ssl_certificate_key.p,
 		(size_t)scope->ssl_session_cache, &s->tls, why, sizeof(why)) == 0)
-		return 0;
+		return conf_on_free(c, release, s->tls);
 	conf_error(c, s->node, "%s", why);
 	return ERR_CONFIG;
 }

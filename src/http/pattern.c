@@ -80,6 +80,12 @@ check_syntax(struct conf *c, const struct conf_node *node, struct str pattern)
 	return 0;
 }
 
+static void
+release(void *arg)
+{
+	regfree(arg);
+}
+
 int
 http_compile_pattern(
     struct conf *c, const struct conf_node *node, struct str pattern, bool icase, regex_t *out)
@@ -93,7 +99,7 @@ http_compile_pattern(
 		return ERR_CONFIG;
 	r = regcomp(out, text, REG_EXTENDED | REG_NOSUB | (icase ? REG_ICASE : 0));
 	if (r == 0)
-		return 0;
+		return conf_on_free(c, release, out);
 	regerror(r, out, why, sizeof(why));
 	conf_error(c, node, "bad expression \"%s\": %s", text, why);
 	return ERR_CONFIG;
