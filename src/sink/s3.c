@@ -3,7 +3,7 @@
  * overwritten where the store honours If-None-Match, and a key that is taken is ours only if the
  * object there carries our id. Called by ship through s3_ops.
  *
- *	PUT 200                   confirmed; with verify only after a HEAD that shows our id and length
+ *	PUT 200                   confirmed; with verify after a HEAD with our id and length
  *	PUT 412, HEAD our id      confirmed
  *	PUT 412, HEAD another id  taken
  *	PUT 412, HEAD 404         again, the same key: it was removed meanwhile
@@ -22,25 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "sink/s3_priv.h"
 
-enum { PREFIX_MAX = 512, BUCKET_MAX = 255, URI_META_MAX = 1600 };
-
-/* The `sink` line. */
-struct s3_conf {
-	struct str store_name, bucket;
-	struct store *store; /* from s3_check on */
-};
-
-struct s3_sink {
-	struct sink sink;
-	struct s3_conf *conf;
-	struct str prefix;
-	/* whether the store honours conditions: asked by one task, the others wait */
-	bool probed, probing;
-	struct waitq probe_over;
-};
+enum { URI_META_MAX = 1600 };
 
 /* One delivery under way; on the heap. */
 struct delivery {
@@ -55,94 +39,6 @@ struct delivery {
 	char id[2 * ID_LEN + 1];
 	char rest[2 * ID_LEN + 8]; /* ".<id>.uri" */
 };
-
-/* ---- configuration */
-
-static bool
-is_bucket(struct str s)
-{
-	bool good = s.n > 0 && s.n <= BUCKET_MAX && s.p[0] != '.';
-
-	for (size_t i = 0; i < s.n; i++)
-		good = good && s.p[i] != '\0' &&
-		       strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_",
-			   s.p[i]);
-	return good;
-}
-
-static bool
-is_prefix(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
-			return false;
-	return s.n <= PREFIX_MAX;
-}
-
-static int
-parse_arguments(
-    struct conf *c, const struct conf_node *node, struct s3_conf *s3, struct str *prefix)
-{
-	static const char form[] = "sink s3 STORE bucket=B [prefix=P];";
-
-	if (node->n_args < 2 || node->args[1].n == 0) {
-		conf_error(c, node, "\"sink s3\" names no store: %s", form);
-		return ERR_CONFIG;
-	}
-	s3->store_name = node->args[1];
-	for (unsigned i = 2; i < node->n_args; i++) {
-		if (conf_arg_kv(node, i, "bucket", &s3->bucket) ||
-		    conf_arg_kv(node, i, "prefix", prefix))
-			continue;
-		conf_error(c, node, "invalid argument \"%.*s\" of \"sink s3\", allowed: %s",
-		    STR_ARG(node->args[i]), form);
-		return ERR_CONFIG;
-	}
-	if (s3->bucket.n == 0) {
-		conf_error(c, node, "\"sink s3\" has no bucket: %s", form);
-		return ERR_CONFIG;
-	}
-	if (!is_bucket(s3->bucket)) {
-		conf_error(c, node, "invalid bucket name \"%.*s\"", STR_ARG(s3->bucket));
-		return ERR_CONFIG;
-	}
-	if (!is_prefix(*prefix)) {
-		conf_error(c, node,
-		    "invalid prefix, allowed: at most %d bytes, no control characters", PREFIX_MAX);
-		return ERR_CONFIG;
-	}
-	return 0;
-}
-
-static int
-s3_parse(struct conf *c, const struct conf_node *node, struct sink_conf *out)
-{
-	struct s3_conf *s3 = arena_alloc(conf_arena(c), sizeof(*s3));
-	int err;
-
-	if (!s3)
-		return ERR_NOMEM;
-	if ((err = parse_arguments(c, node, s3, &out->prefix)))
-		return err;
-	out->arg = s3;
-	out->destination = str_of(arena_printf(
-	    conf_arena(c), "s3:%.*s/%.*s", STR_ARG(s3->store_name), STR_ARG(s3->bucket)));
-	return out->destination.p ? 0 : ERR_NOMEM;
-}
-
-static int
-s3_check(struct conf *c, const struct conf_node *node, const struct sink_conf *conf)
-{
-	struct s3_conf *s3 = conf->arg;
-
-	s3->store = store_find(c, s3->store_name);
-	if (!s3->store) {
-		conf_error(c, node, "unknown store \"%.*s\", it needs a block: store %.*s { … }",
-		    STR_ARG(s3->store_name), STR_ARG(s3->store_name));
-		return ERR_CONFIG;
-	}
-	return store_check(c, s3->store);
-}
 
 /* ---- open, close */
 
@@ -415,94 +311,6 @@ s3_put(struct sink *sink, const struct sink_item *item, bool verify, int64_t dea
 	s3_body_close(&d->body);
 	buf_fini(&d->uri);
 	free(d);
-}
-
-/* ---- probe */
-
-/*
- * The same small object, conditionally, until the answer tells: 412 says the condition is
- * honoured; a second 200, or 501, that it is not.
- */
-static int
-try_condition(
-    struct s3_sink *s, const struct store_object *o, int64_t deadline, char *why, size_t cap)
-{
-	struct store_answer a;
-
-	for (int stored = 0; stored < 2; stored++) {
-		store_put(s->conf->store, o, true, deadline, &a);
-		switch (s3_judge(&a, false, why, cap)) {
-		case S3_DONE:
-			break;
-		case S3_EXISTS:
-			return 1;
-		case S3_HELD:
-			return a.status == 501 ? 0 : ERR_DENIED;
-		default:
-			return a.err ? a.err : ERR_AGAIN;
-		}
-	}
-	return 0;
-}
-
-static int
-probe(struct s3_sink *s, int64_t deadline, char *why, size_t cap)
-{
-	static const char body[] =
-	    "Written by sluice to see whether the store honours If-None-Match.\n";
-	struct store_object o = { .bucket = s->conf->bucket,
-		.fd = -1,
-		.body = body,
-		.length = sizeof(body) - 1,
-		.content_type = STR("text/plain") };
-	struct buf key;
-	int honoured = ERR_NOMEM;
-
-	snprintf(why, cap, "%s", err_text(ERR_NOMEM));
-	sha256(body, sizeof(body) - 1, o.sha256);
-	buf_init(&key, 0);
-	buf_put_str(&key, s->prefix);
-	buf_puts(&key, ".sluice-probe");
-	o.key = buf_str(&key);
-	if (!buf_failed(&key))
-		honoured = try_condition(s, &o, deadline, why, cap);
-	buf_fini(&key);
-	return honoured;
-}
-
-static void
-remember_probe(struct s3_sink *s, bool honoured)
-{
-	s->probed = true;
-	s->sink.conditional = honoured;
-	log_event(honoured ? LOG_INFO : LOG_WARN, "s3",
-	    honoured ? "store honours conditional writes"
-		     : "store does not honour conditional writes, keys carry ids",
-	    LOG_STR("store", s->conf->store_name), LOG_STR("bucket", s->conf->bucket),
-	    LOG_STR("prefix", s->prefix), LOG_END);
-}
-
-static int
-s3_probe(struct sink *sink, int64_t deadline, char *why, size_t cap)
-{
-	struct s3_sink *s = CONTAINER_OF(sink, struct s3_sink, sink);
-	int honoured, err;
-
-	while (s->probing) {
-		if ((err = waitq_park(&s->probe_over, deadline))) {
-			snprintf(why, cap, "%s", err_text(err));
-			return err;
-		}
-	}
-	if (s->probed)
-		return sink->conditional;
-	s->probing = true;
-	honoured = probe(s, deadline, why, cap);
-	s->probing = false;
-	waitq_wake_all(&s->probe_over);
-	if (honoured >= 0)
-		remember_probe(s, honoured);
-	return honoured;
 }
 
 const struct sink_ops s3_ops = {

@@ -1,12 +1,33 @@
 /*
- * Inside the s3 sink: what an answer means (s3_outcome.c, pure), and the file to be sent
- * (s3_body.c, blocking steps on helpers).
+ * Inside the s3 sink: its line of the configuration (s3_conf.c), the probe (s3_probe.c), what an
+ * answer means (s3_outcome.c, pure), and the file to be sent (s3_body.c, blocking steps on
+ * helpers). The delivery itself is s3.c.
  */
 #ifndef SLUICE_SINK_S3_PRIV_H
 #define SLUICE_SINK_S3_PRIV_H
 
 #include "s3/store.h"
 #include "sink/sink.h"
+
+/* The `sink` line. */
+struct s3_conf {
+	struct str store_name, bucket;
+	struct store *store; /* from s3_check on */
+};
+
+struct s3_sink {
+	struct sink sink;
+	struct s3_conf *conf;
+	struct str prefix;
+	/* whether the store honours conditions: asked by one task, the others wait */
+	bool probed, probing;
+	struct waitq probe_over;
+};
+
+/* For s3_ops; contracts in sink.h. */
+int s3_parse(struct conf *c, const struct conf_node *node, struct sink_conf *out);
+int s3_check(struct conf *c, const struct conf_node *node, const struct sink_conf *conf);
+int s3_probe(struct sink *sink, int64_t deadline, char *why, size_t cap);
 
 /* ---- what an answer means */
 
