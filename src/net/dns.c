@@ -34,8 +34,8 @@ struct entry {
 	char host[HOST_MAX + 1]; /* "": free */
 	bool busy;               /* a lookup is under way, by: */
 	struct task_handle task;
-	unsigned waiting;        /* tasks parked on done */
-	unsigned serial;         /* of the last lookup that ended */
+	unsigned waiting; /* tasks parked on done */
+	unsigned serial;  /* of the last lookup that ended */
 	struct waitq done;
 	int64_t expires, used;
 	int n; /* addresses, or an error */

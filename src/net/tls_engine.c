@@ -33,7 +33,7 @@ attach(struct tls *t)
 {
 	if (t->buffers != NULL)
 		return 0;
-	t->buffers = malloc(TLS_BUFFERS_SIZE);
+	t->buffers = tls_buffers_get();
 	if (t->buffers == NULL)
 		return ERR_NOMEM;
 	t->u.engine.ibuf = t->buffers;
@@ -44,7 +44,7 @@ attach(struct tls *t)
 static void
 detach(struct tls *t)
 {
-	free(t->buffers);
+	tls_buffers_put(t->buffers);
 	t->buffers = NULL;
 	t->u.engine.ibuf = NULL;
 	t->u.engine.obuf = NULL;
@@ -79,7 +79,7 @@ tls_new(void)
 	if (t == NULL)
 		return NULL;
 	waitq_init(&t->sent);
-	t->buffers = malloc(TLS_BUFFERS_SIZE);
+	t->buffers = tls_buffers_get();
 	if (t->buffers != NULL)
 		return t;
 	free(t);
@@ -105,7 +105,7 @@ tls_free(struct tls *t)
 	if (t == NULL)
 		return;
 	tls_verifier_free(t->verifier);
-	free(t->buffers);
+	tls_buffers_put(t->buffers);
 	wipe(t, sizeof(*t));
 	free(t);
 }

@@ -46,6 +46,11 @@ void tls_start(struct tls *t, const void *context, size_t n);
 /* Runs the handshake to its end; keeps the failure for tls_error_text. Parks. */
 int tls_handshake(struct conn *c, int64_t deadline);
 
+/* ---- tls_buffers.c ---- */
+/* TLS_BUFFERS_SIZE bytes of any content; NULL: no memory. */
+unsigned char *tls_buffers_get(void);
+void tls_buffers_put(unsigned char *p); /* NULL is allowed */
+
 /* ---- tls_profile.c ---- */
 /* Versions, suites, hashes and ciphers, the same for both sides. */
 void tls_profile(br_ssl_engine_context *e);
