@@ -8,10 +8,7 @@
 static struct str
 get_host(struct http_request *r)
 {
-	struct str host = r->head->host, name;
-	uint16_t port = 0;
-
-	return addr_split(host, &name, &port) == 0 ? name : host;
+	return str_of(r->conn->work->host); /* lower case, without the port, since routing */
 }
 
 static struct str
