@@ -4,6 +4,7 @@
     minio           a MinIO of this test process, over http; minio_tls the same over https
     bucket          a fresh bucket of minio
     scripted_store  a store that behaves as the test says (lib/store.py); its bucket: scripted_store.bucket()
+    embedded        the three streams into folders: server(streams=embedded.streams), then embedded.usage.wait_records(1)
     authority       a certificate authority of the tests
     built_tree      factory: built_tree("static", "--static") -> the folder of a tree built with these options
 
@@ -15,6 +16,7 @@ import subprocess
 import pytest
 
 from lib.certs import Authority
+from lib.folder import Embedded
 from lib.minio import Minio
 from lib.server import TOP, Sluice
 from lib.store import ScriptedStore
@@ -58,6 +60,11 @@ def scripted_store():
     store = ScriptedStore()
     yield store
     store.stop()
+
+
+@pytest.fixture
+def embedded(tmp_path):
+    return Embedded(tmp_path / "out")
 
 
 @pytest.fixture
