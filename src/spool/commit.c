@@ -259,6 +259,7 @@ have_segment(struct spool *s)
 		waitq_wake_all(&s->space);
 		s->make_err = OK;
 	}
+	s->hurry = !s->current;
 	return s->current != NULL;
 }
 

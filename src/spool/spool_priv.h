@@ -81,7 +81,8 @@ struct spool {
 	struct open_segment segments[SEGMENTS_MAX];
 	struct open_segment *current, *spare;
 	bool making;
-	int make_err;       /* why there is no segment for the batch that needs one */
+	atomic_bool hurry; /* the helper that fills the next segment is to stop: it is waited for */
+	int make_err;      /* why there is no segment for the batch that needs one */
 	int64_t make_after; /* monotonic: making ahead of need waits until then after a failure */
 	bool committing;
 	uint64_t kick; /* a batch of so many records goes at once */
@@ -105,11 +106,10 @@ struct spool {
 	    pending;   /* bytes promised: in batches and uploads, not yet reported by opt.added */
 	unsigned jobs; /* on helpers, without a task waiting for them */
 	unsigned uploads;
-	unsigned failed;      /* segments in a row that could not be made or written */
-	int fail_err;         /* why; answered until retry_at */
-	int64_t retry_at;     /* monotonic */
-	atomic_bool stopping; /* looked at by the helper that fills a segment */
-	bool committer_gone;
+	unsigned failed;  /* segments in a row that could not be made or written */
+	int fail_err;     /* why; answered until retry_at */
+	int64_t retry_at; /* monotonic */
+	bool stopping, committer_gone;
 	struct spool_stats stats;
 };
 

@@ -117,7 +117,7 @@ writer_start(struct offload_job *job, int (*fn)(void *arg), void *arg,
 
 /* Writes zeros over the blocks of a segment made ahead of need: to overwrite is all that later syncs have to do then, without a change of
  * the file's extents that would take the file system's journal each time (half the time of a sync, and no waiting for the
- * journal's other users). Only an aid: where there is no room for all of it, or the spool stops, the segment is used as it is. */
+ * journal's other users). Only an aid: where there is no room for all of it, or it is waited for, the segment is used as it is. */
 static int
 fill(struct open_segment *g)
 {
@@ -128,7 +128,7 @@ fill(struct open_segment *g)
 
 	if (writer_reserve(g->fd, 0, to) != OK)
 		return OK;
-	for (uint64_t at = 0; !err && at < to && !g->spool->stopping; at += FILL_PIECE) {
+	for (uint64_t at = 0; !err && at < to && !g->spool->hurry; at += FILL_PIECE) {
 		size_t n = (size_t)MIN(to - at, FILL_PIECE);
 
 		err = file_write_all(g->fd, zeros, n, (off_t)at);
@@ -220,6 +220,7 @@ writer_prepare(struct spool *s, bool ahead)
 		.sequence = s->sequence++,
 	};
 	s->making = true;
+	s->hurry = false;
 	s->make_err = OK;
 	s->jobs++;
 	writer_start(&g->job, make_segment, g, segment_made);
