@@ -121,9 +121,8 @@ writer_start(struct offload_job *job, int (*fn)(void *arg), void *arg,
 static int
 fill(struct open_segment *g)
 {
-	static const unsigned char zeros[FILL_PIECE];
+	static unsigned char zeros[FILL_PIECE]; /* never written: costs no memory */
 	uint64_t to = g->spool->opt.segment_size;
-
 	int err = OK;
 
 	if (writer_reserve(g->fd, 0, to) != OK)
