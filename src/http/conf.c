@@ -172,15 +172,8 @@ static int
 finish(struct conf *c)
 {
 	struct http_scope *s = conf_of(conf_main(c), &http_module);
-	int err = 0;
 
-	if (!s->site)
-		return 0;
-	if (http_load_certificates(c, s->site) < 0)
-		err = ERR_CONFIG;
-	if (http_make_listens(c, s->site) < 0)
-		err = ERR_CONFIG;
-	return err;
+	return s->site ? http_make_listens(c, s->site) : 0;
 }
 
 struct conf_module http_module = {

@@ -229,15 +229,10 @@ http_make_listens(struct conf *c, struct http_site *site)
 		err = http_locations_finish(c, &s->locations);
 	if (err == 0)
 		err = collect(c, site);
-	for (struct http_listen *l = site->listens; l && err == 0; l = l->next) {
+	for (struct http_listen *l = site->listens; l && err == 0; l = l->next)
 		err = make_names(c, site, l);
-		if (err == 0 && l->tls && !l->servers->tls) {
-			conf_error(c, l->servers->node,
-			    "no \"ssl_certificate\" is defined for the default server of a listen "
-			    "with ssl");
-			err = ERR_CONFIG;
-		}
-	}
+	if (err == 0)
+		err = http_load_certificates(c, site);
 	fold_into_wildcards(site);
 	return err;
 }

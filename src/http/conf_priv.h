@@ -123,7 +123,7 @@ int http_set_resolver(
     struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
 /* conf_listen.c: from all binds to the sockets and their tables of names. */
 int http_make_listens(struct conf *c, struct http_site *site);
-/* conf_tls.c */
+/* conf_tls.c: for all servers that a listen with ssl leads to. */
 int http_load_certificates(struct conf *c, struct http_site *site);
 int http_set_protocols(
     struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);

@@ -67,12 +67,14 @@ http_set_session_cache(
 	return 0;
 }
 
+/* ssl at one listen of an address holds for all servers there. */
 static bool
-wants_tls(const struct http_server_conf *s)
+wants_tls(const struct http_site *site, const struct http_server_conf *s)
 {
-	for (const struct http_bind *b = s->binds; b; b = b->next)
-		if (b->tls)
-			return true;
+	for (const struct http_listen *l = site->listens; l; l = l->next)
+		for (const struct http_bind *b = s->binds; l->tls && b; b = b->next)
+			if (addr_eq(&b->addr, &l->addr))
+				return true;
 	return false;
 }
 
@@ -107,7 +109,15 @@ http_load_certificates(struct conf *c, struct http_site *site)
 	int err = 0;
 
 	for (struct http_server_conf *s = site->servers; s; s = s->next)
-		if (wants_tls(s) && load(c, s) < 0)
+		if (wants_tls(site, s) && load(c, s) < 0)
 			err = ERR_CONFIG;
+	for (struct http_listen *l = site->listens; l && err == 0; l = l->next) {
+		if (!l->tls || l->servers->tls)
+			continue;
+		conf_error(c, l->servers->node,
+		    "no \"ssl_certificate\" is defined for the default server of a listen with "
+		    "ssl");
+		err = ERR_CONFIG;
+	}
 	return err;
 }

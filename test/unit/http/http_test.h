@@ -47,21 +47,17 @@ free_port(void)
 	return ntohs(a.sin_port);
 }
 
-/* A loop, and a server whose block holds text besides its listen. */
+/* A loop, and the servers of this configuration. */
 static inline void
-site_open(const char *text)
+site_start(const char *text)
 {
-	char all[4096];
-
-	site.port = free_port();
-	snprintf(all, sizeof(all), "http { server { listen 127.0.0.1:%u; %s } }", site.port, text);
 	http_conf_register();
 	if (site.module)
 		conf_register(site.module);
 	site.conf = conf_new();
-	if (conf_parse_text(site.conf, "t", str_of(all)) || conf_check(site.conf) ||
+	if (conf_parse_text(site.conf, "t", str_of(text)) || conf_check(site.conf) ||
 	    conf_apply(site.conf))
-		fail_msg("%.*s", STR_ARG(conf_messages(site.conf)));
+		fail_msg("%.*s", (int)conf_messages(site.conf).n, conf_messages(site.conf).p);
 	site.listen = http_listens(site.conf);
 	assert_non_null(site.listen);
 	assert_int_equal(loop_init(NULL), 0);
@@ -92,17 +88,28 @@ site_task(void *arg)
 	site_drain();
 }
 
-/* fn on a task, against a server with this configuration. */
+/* fn on a task, against the servers that site_start started. */
 static inline void
-with_site(const char *text, void (*fn)(void))
+site_run(void (*fn)(void))
 {
-	site_open(text);
 	assert_int_equal(task_go("test", site_task, &fn, NULL), 0);
 	assert_int_equal(loop_run_until_idle(), 0);
 	assert_int_equal(loop_tasks(), 0);
 	loop_fini();
 	close(site.fd);
 	conf_free(site.conf);
+}
+
+/* The same with one server, whose block holds text besides its listen. */
+static inline void
+with_site(const char *text, void (*fn)(void))
+{
+	char all[4096];
+
+	site.port = free_port();
+	snprintf(all, sizeof(all), "http { server { listen 127.0.0.1:%u; %s } }", site.port, text);
+	site_start(all);
+	site_run(fn);
 }
 
 /* ---- a client by hand ---- */
