@@ -1,7 +1,8 @@
 /*
- * Request bodies on their way in. Bytes are received behind the head in the connection's buffer, where a small body is simply
- * borrowed; long ones go straight to the reader's memory. Two layers: the window (payload as transferred, after chunking) and the
- * content (after gzip). Called by handlers through server.h, and by request.c around them.
+ * Request bodies on their way in. Bytes are received behind the head in the connection's buffer,
+ * where a small body is simply borrowed; long ones go straight to the reader's memory. Two layers:
+ * the window (payload as transferred, after chunking) and the content (after gzip). Called by
+ * handlers through server.h, and by request.c around them.
  */
 #include <stdlib.h>
 

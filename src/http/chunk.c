@@ -1,5 +1,6 @@
 /*
- * The chunked coding, a byte at a time for lines and a stretch at a time for data. Called by http/body.c and http/client.c.
+ * The chunked coding, a byte at a time for lines and a stretch at a time for data. Called by
+ * http/body.c and http/client.c.
  *
  *	size [";" extension] CRLF data CRLF … "0" [";" extension] CRLF *( trailer CRLF ) CRLF
  */

@@ -1,6 +1,7 @@
 /*
- * One request and its answer over a kept or fresh connection. What decides about trying again lives here: only a kept connection
- * that ended before any byte of an answer is replaced, once. Called by s3, the sinks, admin.
+ * One request and its answer over a kept or fresh connection. What decides about trying again lives
+ * here: only a kept connection that ended before any byte of an answer is replaced, once. Called by
+ * s3, the sinks, admin.
  */
 #include "http/client_priv.h"
 
@@ -40,7 +41,8 @@ exchange_on(struct http_link *l, struct http_exchange *x, bool *keep)
 	*keep = false;
 	if (sent < 0 && sent != ERR_EXISTS && sent != ERR_CLOSED)
 		return sent;
-	/* The peer may have answered and closed before it had all of the body: its answer counts. */
+	/* The peer may have answered and closed before it had all of the body: its answer
+	 * counts. */
 	err = final_head(l, x, have_head);
 	if (err < 0)
 		return sent == ERR_CLOSED && err != ERR_PROTOCOL ? sent : err;

@@ -1,5 +1,6 @@
 /*
- * The client side of HTTP/1.1, for tasks: keep-alive connections to one origin, requests with a body from memory or a file, answers read in pieces.
+ * The client side of HTTP/1.1, for tasks: keep-alive connections to one origin, requests with a
+ * body from memory or a file, answers read in pieces.
  */
 #ifndef SLUICE_HTTP_CLIENT_H
 #define SLUICE_HTTP_CLIENT_H
@@ -8,7 +9,8 @@
 #include "http/head.h"
 #include "net/dial.h"
 
-/* One origin: where to connect and its idle connections (at most idle_max, closed after idle_ns). */
+/* One origin: where to connect and its idle connections (at most idle_max, closed after
+ * idle_ns). */
 struct http_client;
 struct http_client *http_client_new(
     const struct dial_target *target, unsigned idle_max, int64_t idle_ns);
@@ -20,12 +22,13 @@ struct http_exchange {
 	const struct http_header *headers; /* besides Host, Content-Length, Connection */
 	unsigned n_headers;
 	struct str body; /* from memory, or */
-	int body_fd; /* >= 0: body_length bytes of this file from body_offset (read by helpers in slices) */
+	/* >= 0: body_length bytes of this file from body_offset, read by helpers in slices */
+	int body_fd;
 	uint64_t body_offset, body_length;
 	int64_t deadline; /* of the whole exchange */
 	int64_t stall;    /* ns without progress; 0: none but the deadline */
-	bool
-	    expect_continue; /* wait (up to 1 s) for 100 before a file body; a final answer instead is taken as it is */
+	/* wait (up to 1 s) for 100 before a file body; a final answer instead is taken as it is */
+	bool expect_continue;
 	/* the answer */
 	struct http_head head; /* points into raw */
 	struct buf raw;        /* the head's bytes */
@@ -33,12 +36,13 @@ struct http_exchange {
 	struct buf reply;      /* its body, up to reply_max bytes */
 	size_t reply_max;      /* more than this: kept truncated, connection closed */
 	char why[160];         /* text for the log when it failed */
-	bool
-	    sent; /* some byte of the request may have reached the peer: the outcome is unknown on error */
+	/* some byte of the request may have reached the peer: the outcome is unknown on error */
+	bool sent;
 };
 
-/* The whole exchange: 0 and the answer, or an error. A kept connection that turns out closed before any byte of an answer is replaced once by a fresh one. Parks.
- * raw and reply are initialised here and freed by http_exchange_fini. */
+/* The whole exchange: 0 and the answer, or an error. A kept connection that turns out closed before
+ * any byte of an answer is replaced once by a fresh one. Parks. raw and reply are initialised here
+ * and freed by http_exchange_fini. */
 int http_exchange(struct http_client *c, struct http_exchange *x);
 void http_exchange_fini(struct http_exchange *x);
 

@@ -1,6 +1,7 @@
 /*
- * Keep-alive connections to one origin. An idle one is watched by the loop: whatever it says while nobody asked, its end included,
- * closes it. The last given back is the first taken again, so that the surplus ages and goes. Called by client.c.
+ * Keep-alive connections to one origin. An idle one is watched by the loop: whatever it says while
+ * nobody asked, its end included, closes it. The last given back is the first taken again, so that
+ * the surplus ages and goes. Called by client.c.
  */
 #include <stdlib.h>
 
@@ -114,7 +115,8 @@ http_pool_take(struct http_client *c, struct http_exchange *x, bool fresh, struc
 	return 0;
 }
 
-/* Nothing has come since the answer. The loop may still think so after a read that took just what there was. */
+/* Nothing has come since the answer. The loop may still think so after a read that took just what
+ * there was. */
 static bool
 is_silent(struct http_link *l)
 {

@@ -1,5 +1,6 @@
 /*
- * The client's parts: the pool of connections to one origin, and the two halves of an exchange. Private to http/.
+ * The client's parts: the pool of connections to one origin, and the two halves of an exchange.
+ * Private to http/.
  */
 #ifndef SLUICE_HTTP_CLIENT_PRIV_H
 #define SLUICE_HTTP_CLIENT_PRIV_H
@@ -24,9 +25,11 @@ int http_pool_take(
 /* Back into the pool, or closed. */
 void http_pool_give(struct http_link *l, bool keep);
 
-/* client_send.c: head and body. 0; ERR_EXISTS: an answer is here before the body was sent; or an error with x->why. Parks. */
+/* client_send.c: head and body. 0; ERR_EXISTS: an answer is here before the body was sent; or an
+ * error with x->why. Parks. */
 int http_send(struct http_link *l, struct http_exchange *x);
-/* client_receive.c: head (behind all 1xx) and body. Whether the connection may be used again goes to *keep. */
+/* client_receive.c: head (behind all 1xx) and body. Whether the connection may be used again goes
+ * to *keep. */
 int http_receive_head(struct http_link *l, struct http_exchange *x);
 int http_receive_body(struct http_link *l, struct http_exchange *x, bool *keep);
 

@@ -1,6 +1,6 @@
 /*
- * The receiving half of an exchange: the head into x->raw, the body (by length, chunked, or up to the end of the connection) into
- * x->reply. Called by client.c.
+ * The receiving half of an exchange: the head into x->raw, the body (by length, chunked, or up to
+ * the end of the connection) into x->reply. Called by client.c.
  */
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 /*
- * The sending half of an exchange: head, then a body from memory, or from a file in slices that a helper reads, so that the disk never
- * holds up the loop. Between slices it looks whether the answer is here already. Called by client.c.
+ * The sending half of an exchange: head, then a body from memory, or from a file in slices that a
+ * helper reads, so that the disk never holds up the loop. Between slices it looks whether the
+ * answer is here already. Called by client.c.
  */
 #include <stdio.h>
 #include <stdlib.h>

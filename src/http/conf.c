@@ -1,5 +1,6 @@
 /*
- * The rows of the HTTP part, and what is put together once all blocks are read. The setters of single directives are in conf_*.c.
+ * The rows of the HTTP part, and what is put together once all blocks are read. The setters of
+ * single directives are in conf_*.c.
  */
 #include "http/conf.h"
 

@@ -42,13 +42,15 @@ enum { HTTP_LINGER_OFF, HTTP_LINGER_ON, HTTP_LINGER_ALWAYS };
 extern struct conf_module http_module;
 void http_conf_register(void);
 
-/* For setters of handlers (ingest, health, metrics): what answers in this location. A second handler is an error. methods: "PUT POST", others get
- * 405; GET allows HEAD; NULL: any. */
+/* For setters of handlers (ingest, health, metrics): what answers in this location. A second
+ * handler is an error. methods: "PUT POST", others get 405; GET allows HEAD; NULL: any. */
 int http_set_handler(struct conf *c, const struct conf_node *node, struct conf_scope *scope,
     http_handler_fn *fn, void *arg, const char *methods);
-/* The location's client_max_body_size where neither it nor a block around it sets one (`ingest`: 64m). */
+/* The location's client_max_body_size where neither it nor a block around it sets one (`ingest`:
+ * 64m). */
 void http_default_body_size(struct conf_scope *scope, uint64_t size);
-/* The `resolver` in force in this scope (server, location, store, …), made when first asked for; NULL: none is configured. */
+/* The `resolver` in force in this scope (server, location, store, …), made when first asked for;
+ * NULL: none is configured. */
 struct dns_resolver *http_scope_resolver(const struct conf_scope *scope);
 
 /* The listening sockets a configuration wants, in order, duplicates merged. */
@@ -61,8 +63,8 @@ struct http_listen {
 	struct http_server_conf *servers;
 	struct http_names *names;
 	bool has_default, has_options;
-	struct http_listen *
-	    specific; /* addresses that this wildcard also serves, told apart by the connection's own address */
+	/* addresses that this wildcard also serves, told apart by the connection's own address */
+	struct http_listen *specific;
 };
 struct http_listen *http_listens(struct conf *c);
 /* What holds in a location. */

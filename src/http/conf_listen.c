@@ -1,6 +1,7 @@
 /*
- * From the `listen` directives of all servers to sockets: one for each address, with its default server and a table of names.
- * An address that a wildcard of the same port takes in already gets no socket of its own, as in nginx.
+ * From the `listen` directives of all servers to sockets: one for each address, with its default
+ * server and a table of names. An address that a wildcard of the same port takes in already gets no
+ * socket of its own, as in nginx.
  */
 #include <netinet/in.h>
 #include <stdlib.h>

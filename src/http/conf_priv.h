@@ -1,5 +1,6 @@
 /*
- * What a configuration says about HTTP, as the rest of http/ sees it. Everything lives in the configuration's arena. Private to http/.
+ * What a configuration says about HTTP, as the rest of http/ sees it. Everything lives in the
+ * configuration's arena. Private to http/.
  */
 #ifndef SLUICE_HTTP_CONF_PRIV_H
 #define SLUICE_HTTP_CONF_PRIV_H
@@ -129,7 +130,8 @@ int http_set_protocols(
     struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
 int http_set_session_cache(
     struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
-/* pattern.c: compiles a POSIX extended expression; complains about what only PCRE has, naming the POSIX form. */
+/* pattern.c: compiles a POSIX extended expression; complains about what only PCRE has, naming the
+ * POSIX form. */
 int http_compile_pattern(
     struct conf *c, const struct conf_node *node, struct str pattern, bool icase, regex_t *out);
 
@@ -138,8 +140,8 @@ struct http_route {
 	const struct http_server_conf *server;
 	const struct http_location *location; /* NULL: none matches */
 };
-/* host: lower case, without port. With regex false no expression is run: ERR_AGAIN if one would have to be. Else 0. path and host
- * end in a zero byte if regex is true. */
+/* host: lower case, without port. With regex false no expression is run: ERR_AGAIN if one would
+ * have to be. Else 0. path and host end in a zero byte if regex is true. */
 int http_route_find(const struct http_listen *l, struct str host, struct str path, bool regex,
     struct http_route *out);
 /* By name alone, expressions left out: for SNI. Never NULL. */

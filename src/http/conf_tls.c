@@ -1,5 +1,6 @@
 /*
- * The `ssl_*` directives: certificates are read when the configuration is, while the process may still read keys.
+ * The `ssl_*` directives: certificates are read when the configuration is, while the process may
+ * still read keys.
  */
 #include "http/conf_priv.h"
 

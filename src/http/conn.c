@@ -1,7 +1,8 @@
 /*
- * The life of a server's connection: idle (a small struct in the loop) until bytes arrive, then a task that serves requests as
- * long as they are there, then idle again or closed. A request costs no timer: an idle connection's moment is noted, and its timer,
- * armed once, looks at that when it fires. Called by listener.c.
+ * The life of a server's connection: idle (a small struct in the loop) until bytes arrive, then a
+ * task that serves requests as long as they are there, then idle again or closed. A request costs
+ * no timer: an idle connection's moment is noted, and its timer, armed once, looks at that when it
+ * fires. Called by listener.c.
  */
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -131,7 +132,8 @@ serve_requests(struct http_work *w)
 	}
 }
 
-/* A close with bytes unread would reset the connection and take our last answer with it: so read for a while. */
+/* A close with bytes unread would reset the connection and take our last answer with it: so read
+ * for a while. */
 static void
 linger(struct http_work *w)
 {

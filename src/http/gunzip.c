@@ -1,6 +1,7 @@
 /*
- * Decoding of gzip request bodies (RFC 1952) by zlib, in slices that let other tasks run. What the body may become is
- * limited by the caller, so a bomb costs at most that much work. Called by body.c.
+ * Decoding of gzip request bodies (RFC 1952) by zlib, in slices that let other tasks run. What the
+ * body may become is limited by the caller, so a bomb costs at most that much work. Called by
+ * body.c.
  */
 #include <stdlib.h>
 #include <zlib.h>

@@ -1,23 +1,44 @@
 /*
- * Message heads: one search for the end of the head, then one pass over its lines. The search is what repeated calls on a
- * growing prefix share; the pass runs once, on a head known to be complete, so its loops need no bounds: each of them
- * stops at the CR that is there. Called by the server and the client for every message; see head.h for what is refused.
+ * Message heads: one search for the end of the head, then one pass over its lines. The search is
+ * what repeated calls on a growing prefix share; the pass runs once, on a head known to be
+ * complete, so its loops need no bounds: each of them stops at the CR that is there. Called by the
+ * server and the client for every message; see head.h for what is refused.
  */
 #include "http/head.h"
 
 #include "http/head_class.h"
 
 /* clang-format off */
+#define V HTTP_CLASS_VALUE
+#define G (V | HTTP_CLASS_TARGET)
+#define N (V | HTTP_CLASS_TOKEN) /* '#' alone */
+#define T (G | HTTP_CLASS_TOKEN)
+#define H (G | HTTP_CLASS_HOST)
+#define A (G | HTTP_CLASS_TOKEN | HTTP_CLASS_HOST)
 const uint8_t http_class[256] = {
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-	2, 15, 6, 3, 15, 15, 15, 15, 14, 14, 15, 15, 14, 15, 15, 6, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14, 14, 6, 14, 6, 6,
-	6, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14, 6, 14, 7, 15,
-	7, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 6, 7, 6, 15, 0,
-	6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
-	6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
-	6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
-	6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, V, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	V, A, G, N, A, A, A, A, H, H, A, A, H, A, A, G, /* space ! " # $ % & ' ( ) * + , - . / */
+	A, A, A, A, A, A, A, A, A, A, H, H, G, H, G, G, /* 0 1 2 3 4 5 6 7 8 9 : ; < = > ? */
+	G, A, A, A, A, A, A, A, A, A, A, A, A, A, A, A, /* @ A B C D E F G H I J K L M N O */
+	A, A, A, A, A, A, A, A, A, A, A, H, G, H, T, A, /* P Q R S T U V W X Y Z [ \ ] ^ _ */
+	T, A, A, A, A, A, A, A, A, A, A, A, A, A, A, A, /* ` a b c d e f g h i j k l m n o */
+	A, A, A, A, A, A, A, A, A, A, A, G, T, G, A, 0, /* p q r s t u v w x y z { | } ~ DEL */
+	G, G, G, G, G, G, G, G, G, G, G, G, G, G, G, G,
+	G, G, G, G, G, G, G, G, G, G, G, G, G, G, G, G,
+	G, G, G, G, G, G, G, G, G, G, G, G, G, G, G, G,
+	G, G, G, G, G, G, G, G, G, G, G, G, G, G, G, G,
+	G, G, G, G, G, G, G, G, G, G, G, G, G, G, G, G,
+	G, G, G, G, G, G, G, G, G, G, G, G, G, G, G, G,
+	G, G, G, G, G, G, G, G, G, G, G, G, G, G, G, G,
+	G, G, G, G, G, G, G, G, G, G, G, G, G, G, G, G,
 };
+#undef V
+#undef G
+#undef N
+#undef T
+#undef H
+#undef A
 /* clang-format on */
 
 /* Framing fields, gathered over all lines before they are judged together. */
@@ -45,7 +66,8 @@ find_end(const char *p, size_t n, size_t start, size_t *scanned)
 	return ERR_NEED_MORE;
 }
 
-/* First byte from p that may not stand in a field value; end bounds the reads of eight at a time. */
+/* First byte from p that may not stand in a field value; end bounds the reads of eight at a
+ * time. */
 static const char *
 skip_value(const char *p, const char *end)
 {
@@ -87,7 +109,8 @@ note_content_length(struct http_head *h, struct str value)
 	return 0;
 }
 
-/* "chunked" alone is what we speak. Other codings are unknown; a chunked that is not last, or there twice, is an attack. */
+/* "chunked" alone is what we speak. Other codings are unknown; a chunked that is not last, or there
+ * twice, is an attack. */
 static int
 note_transfer_encoding(struct framing *f, struct str value)
 {

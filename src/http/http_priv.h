@@ -1,8 +1,9 @@
 /*
- * The server's running state: connections, and what one holds while a request is in flight. Private to http/.
+ * The server's running state: connections, and what one holds while a request is in flight. Private
+ * to http/.
  *
- * An idle connection is a struct http_conn and nothing else. A task that serves one adds a struct http_work (head, buffers), taken
- * from a pool and given back when the connection goes idle.
+ * An idle connection is a struct http_conn and nothing else. A task that serves one adds a struct
+ * http_work (head, buffers), taken from a pool and given back when the connection goes idle.
  */
 #ifndef SLUICE_HTTP_PRIV_H
 #define SLUICE_HTTP_PRIV_H
@@ -59,8 +60,8 @@ struct http_work {
 	struct http_request req;
 	const struct http_scope *scope; /* of location, server or default server */
 	struct http_input in;
-	size_t
-	    head_end; /* body bytes are received behind the head, which is borrowed until the answer */
+	/* body bytes are received behind the head, which is borrowed until the answer */
+	size_t head_end;
 	struct http_input held; /* the head's buffer, when the body needed one of its own */
 	struct http_body body;
 	struct http_answer answer;
@@ -118,11 +119,13 @@ bool http_conn_drop_idle(void);
 bool http_draining(void);
 
 /* request.c */
-/* From the head, already read (err 0) or refused with err, to the end of the answer. True: the connection goes on. Parks. */
+/* From the head, already read (err 0) or refused with err, to the end of the answer. True: the
+ * connection goes on. Parks. */
 bool http_serve_request(struct http_work *w, int err);
 
 /* input.c */
-/* Reads a head: 0; ERR_AGAIN: nothing is there, go idle; ERR_CLOSED, ERR_CANCELLED: give up; other errors are to be answered. Parks. */
+/* Reads a head: 0; ERR_AGAIN: nothing is there, go idle; ERR_CLOSED, ERR_CANCELLED: give up; other
+ * errors are to be answered. Parks. */
 int http_read_head(struct http_work *w);
 /* Ids of the request: its own or the client's; what is in r->head must stay. */
 void http_identify(struct http_work *w);
@@ -130,11 +133,13 @@ void http_identify(struct http_work *w);
 /* body.c */
 void http_body_begin(struct http_work *w);
 void http_body_end(struct http_work *w); /* frees what it holds */
-/* True if nothing of the body is left to come, or what is left is little and will come without being asked for. */
+/* True if nothing of the body is left to come, or what is left is little and will come without
+ * being asked for. */
 bool http_body_skippable(struct http_work *w);
 /* Takes in what is left of it. Parks. */
 int http_body_skip(struct http_work *w);
-/* A stretch of payload as transferred, borrowed until the next call: bytes, 0 at its end, or an error. Parks. */
+/* A stretch of payload as transferred, borrowed until the next call: bytes, 0 at its end, or an
+ * error. Parks. */
 ssize_t http_body_window(struct http_work *w);
 
 /* gunzip.c: over http_body_window. */

@@ -1,6 +1,6 @@
 /*
- * What names a request in logs and answers: X-Request-Id (the client's, if it is harmless, or a fresh one) and the trace
- * context (W3C Trace Context, 3.2). Called by request.c.
+ * What names a request in logs and answers: X-Request-Id (the client's, if it is harmless, or a
+ * fresh one) and the trace context (W3C Trace Context, 3.2). Called by request.c.
  */
 #include "http/http_priv.h"
 

@@ -1,6 +1,6 @@
 /*
- * From the socket to a complete head. Heads are parsed where they were received; a buffer grows only for heads beyond its
- * 16 KiB, up to what the configuration allows. Called by conn.c.
+ * From the socket to a complete head. Heads are parsed where they were received; a buffer grows
+ * only for heads beyond its 16 KiB, up to what the configuration allows. Called by conn.c.
  */
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
 /*
- * Listening sockets in a worker: a task for each accepts what comes, some at a time. Called by server/worker.c.
+ * Listening sockets in a worker: a task for each accepts what comes, some at a time. Called by
+ * server/worker.c.
  */
 #include <errno.h>
 #include <stdlib.h>

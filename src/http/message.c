@@ -1,5 +1,6 @@
 /*
- * What an error says: JSON for programs, a small page for people whose Accept field prefers one. Called by reply.c.
+ * What an error says: JSON for programs, a small page for people whose Accept field prefers one.
+ * Called by reply.c.
  */
 #include "http/http_priv.h"
 

@@ -1,6 +1,6 @@
 /*
- * What a request asks for: the path in one normal form, so that routing and access rules cannot be passed by spelling it another
- * way, and the query's parameters. Pure; called once a request.
+ * What a request asks for: the path in one normal form, so that routing and access rules cannot be
+ * passed by spelling it another way, and the query's parameters. Pure; called once a request.
  */
 #include "http/path.h"
 

@@ -1,6 +1,7 @@
 /*
- * Regular expressions in a configuration are POSIX extended. What only Perl's have is refused by name, rather than silently
- * matched as something else. Called when location and server_name are read.
+ * Regular expressions in a configuration are POSIX extended. What only Perl's have is refused by
+ * name, rather than silently matched as something else. Called when location and server_name are
+ * read.
  */
 #include "http/conf_priv.h"
 

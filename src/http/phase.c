@@ -1,6 +1,6 @@
 /*
- * What upper layers hang around every request: phases before its handler (addresses, limits, auth), logs after it. Filled by
- * server/modules.c before serving.
+ * What upper layers hang around every request: phases before its handler (addresses, limits, auth),
+ * logs after it. Filled by server/modules.c before serving.
  */
 #include "http/http_priv.h"
 

@@ -1,5 +1,6 @@
 /*
- * Reason phrases (RFC 9110, 15; RFC 6585; nginx's 499). Called for every answer that is not written from a cached line.
+ * Reason phrases (RFC 9110, 15; RFC 6585; nginx's 499). Called for every answer that is not written
+ * from a cached line.
  */
 #include "http/head.h"
 

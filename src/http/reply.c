@@ -1,6 +1,6 @@
 /*
- * Answers on their way out. A head is formatted by hand into the connection's buffer, a short body is put behind it, and
- * both leave with one send. Called by handlers through server.h.
+ * Answers on their way out. A head is formatted by hand into the connection's buffer, a short body
+ * is put behind it, and both leave with one send. Called by handlers through server.h.
  */
 #include <stdlib.h>
 
@@ -26,7 +26,8 @@ date_now(void)
 	return str_make(text, CLOCK_HTTP_LEN);
 }
 
-/* SLUICE_DELAY_MS: a test mode that delays every answer, so that a stop can be tried with requests in flight. */
+/* SLUICE_DELAY_MS: a test mode that delays every answer, so that a stop can be tried with requests
+ * in flight. */
 static int64_t
 answer_delay(void)
 {
@@ -297,7 +298,8 @@ http_reply_end(struct http_request *r)
 	assert(a->begun && !a->ended);
 	if (a->err)
 		return a->err;
-	/* Cut short: the client must see it as cut, so the connection ends without the proper end. */
+	/* Cut short: the client must see it as cut, so the connection ends without the proper
+	 * end. */
 	if (!a->no_body && a->left != 0 && a->left != UINT64_MAX)
 		return a->err = ERR_PROTOCOL;
 	a->ended = true;

@@ -1,6 +1,6 @@
 /*
- * One request, from its head to the end of its answer: checks, routing, phases, handler, and what the connection does next.
- * Called by conn.c on the connection's task.
+ * One request, from its head to the end of its answer: checks, routing, phases, handler, and what
+ * the connection does next. Called by conn.c on the connection's task.
  */
 #include <stdlib.h>
 

@@ -1,11 +1,13 @@
 /*
  * Which server and which location a request belongs to, in nginx's order.
  *
- * Servers of a listen: exact name, longest "*.suffix", longest "prefix.*", first expression, default server.
- * Locations: an exact one; else the longest prefix, within which nested ones are looked for; unless that prefix says ^~, the first
- * expression of the same block that matches; else the prefix.
+ * Servers of a listen: exact name, longest "*.suffix", longest "prefix.*", first expression,
+ * default server. Locations: an exact one; else the longest prefix, within which nested ones are
+ * looked for; unless that prefix says ^~, the first expression of the same block that matches; else
+ * the prefix.
  *
- * Pure, and without expressions bounded and cheap: called on tasks. With expressions: called on helpers.
+ * Pure, and without expressions bounded and cheap: called on tasks. With expressions: called on
+ * helpers.
  */
 #include <stdlib.h>
 

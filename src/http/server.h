@@ -1,8 +1,10 @@
 /*
- * The server side of HTTP/1.1: connections, requests, answers. One task serves a connection while bytes are there; an idle one holds none.
+ * The server side of HTTP/1.1: connections, requests, answers. One task serves a connection while
+ * bytes are there; an idle one holds none.
  *
- * A handler is a function that runs on the connection's task, may park, and answers exactly once. What it leaves unread of the body is drained (bounded) or the connection
- * closes with a linger so that the answer arrives.
+ * A handler is a function that runs on the connection's task, may park, and answers exactly once.
+ * What it leaves unread of the body is drained (bounded) or the connection closes with a linger so
+ * that the answer arrives.
  */
 #ifndef SLUICE_HTTP_SERVER_H
 #define SLUICE_HTTP_SERVER_H
@@ -36,23 +38,32 @@ struct http_request {
 /* ---- body ---- */
 /* The length the client announced, or -1. */
 int64_t http_body_length(const struct http_request *r);
-/* The whole body, if it is at most max bytes (of decoded content), in one piece: borrowed from the connection's buffer where it is there already, else from the arena or the heap, valid until the answer.
- * ERR_TOO_LARGE: longer than max (but within client_max_body_size): go on with http_body_read, which starts at the first byte. Parks.
- * Others: ERR_CLOSED (client left), ERR_TIMEOUT, ERR_BAD (malformed chunk or gzip), ERR_NOMEM. After one of those the caller answers http_reply_error() if anything. */
+/* The whole body, if it is at most max bytes (of decoded content), in one piece: borrowed from the
+ * connection's buffer where it is there already, else from the arena or the heap, valid until the
+ * answer. ERR_TOO_LARGE: longer than max (but within client_max_body_size): go on with
+ * http_body_read, which starts at the first byte. Parks. Others: ERR_CLOSED (client left),
+ * ERR_TIMEOUT, ERR_BAD (malformed chunk or gzip), ERR_NOMEM. After one of those the caller answers
+ * http_reply_error() if anything. */
 int http_body_gather(struct http_request *r, size_t max, struct str *out);
-/* Streams it: bytes (> 0), 0 at its proper end, or an error as above; ERR_TOO_LARGE once client_max_body_size is passed. Sends 100-continue when it first waits. Parks. */
+/* Streams it: bytes (> 0), 0 at its proper end, or an error as above; ERR_TOO_LARGE once
+ * client_max_body_size is passed. Sends 100-continue when it first waits. Parks. */
 ssize_t http_body_read(struct http_request *r, void *p, size_t n);
-/* Content-Encoding: gzip is decoded by the two above unless this is called first (object mode keeps it). */
+/* Content-Encoding: gzip is decoded by the two above unless this is called first (object mode keeps
+ * it). */
 void http_body_keep_encoding(struct http_request *r);
 
 /* ---- answer ---- */
-/* Adds a header to the coming answer. Name and value are copied; values with control characters are dropped. */
+/* Adds a header to the coming answer. Name and value are copied; values with control characters are
+ * dropped. */
 void http_add_header(struct http_request *r, const char *name, struct str value);
-/* A whole answer. content_type may be NULL with an empty body. Content-Length, Date, Server, X-Request-Id, Connection are added; HEAD gets no body. Parks. Errors mean the client is gone. */
+/* A whole answer. content_type may be NULL with an empty body. Content-Length, Date, Server,
+ * X-Request-Id, Connection are added; HEAD gets no body. Parks. Errors mean the client is gone. */
 int http_reply(struct http_request *r, int status, const char *content_type, struct str body);
-/* {"message":"…"} and a newline; text NULL: the reason phrase. Error pages for people (text/html) when Accept prefers it. */
+/* {"message":"…"} and a newline; text NULL: the reason phrase. Error pages for people (text/html)
+ * when Accept prefers it. */
 int http_reply_message(struct http_request *r, int status, const char *text);
-/* From an error of the table: its status and text; Retry-After for 503. ERR_CANCELLED and ERR_CLOSED answer nothing and close. */
+/* From an error of the table: its status and text; Retry-After for 503. ERR_CANCELLED and
+ * ERR_CLOSED answer nothing and close. */
 int http_reply_error(struct http_request *r, int err);
 /* A streamed answer: length -1 is chunked (closes for HTTP/1.0). */
 int http_reply_start(struct http_request *r, int status, const char *content_type, int64_t length);
@@ -60,22 +71,27 @@ int http_reply_write(struct http_request *r, const void *p, size_t n); /* parks 
 int http_reply_end(struct http_request *r);
 struct str http_client_address(const struct http_request *r); /* text without port */
 bool http_is_logged(const struct http_request *r); /* access_log, where the request was routed to */
-/* True: the client closing its side, too, cancels a handler that is parked (for proxying); false, as it begins: only a reset does, because a client may send its request,
- * half-close and read the answer. */
+/* True: the client closing its side, too, cancels a handler that is parked (for proxying); false,
+ * as it begins: only a reset does, because a client may send its request, half-close and read the
+ * answer. */
 void http_watch_client(struct http_request *r, bool on);
 
 /* ---- running ---- */
-/* Starts accepting on an inherited listening socket, for the given listen (http/conf.h), both borrowed for ever. 0 or an error. Loop callbacks and tasks do the rest. */
+/* Starts accepting on an inherited listening socket, for the given listen (http/conf.h), both
+ * borrowed for ever. 0 or an error. Loop callbacks and tasks do the rest. */
 struct http_listen;
 int http_serve(int listen_fd, const struct http_listen *l);
-/* Most connections at a time (worker_connections); beyond it the longest idle one is closed for a new one. 0: no limit. */
+/* Most connections at a time (worker_connections); beyond it the longest idle one is closed for a
+ * new one. 0: no limit. */
 void http_limit_connections(unsigned max);
-/* Stops accepting; idle connections close now, those without a request yet within a second; requests in flight finish and get Connection: close. */
+/* Stops accepting; idle connections close now, those without a request yet within a second;
+ * requests in flight finish and get Connection: close. */
 void http_drain(void);
 unsigned http_connections(void); /* open, idle ones included */
 unsigned http_active(void);      /* with a request in flight */
 
-/* Plugs for upper layers, called in order on every request before its handler: 0 goes on; anything else: it has answered. Set before serving. At most 8. */
+/* Plugs for upper layers, called in order on every request before its handler: 0 goes on; anything
+ * else: it has answered. Set before serving. At most 8. */
 typedef int http_phase_fn(struct http_request *r);
 void http_add_phase(http_phase_fn *fn);
 /* Called once a request is over (answered or given up). At most 4. */

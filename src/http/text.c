@@ -75,7 +75,8 @@ static const struct {
 	{ "uri", get_uri },
 };
 
-/* The variable that text begins with, behind its dollar: "$name" or "${name}". Its length in text, or 0. */
+/* The variable that text begins with, behind its dollar: "$name" or "${name}". Its length in text,
+ * or 0. */
 static size_t
 take_variable(struct str text, struct http_text_part *part)
 {

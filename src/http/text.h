@@ -1,5 +1,6 @@
 /*
- * Texts with variables in a configuration, as `return` takes them: "https://$host$request_uri". Private to http/.
+ * Texts with variables in a configuration, as `return` takes them: "https://$host$request_uri".
+ * Private to http/.
  */
 #ifndef SLUICE_HTTP_TEXT_H
 #define SLUICE_HTTP_TEXT_H

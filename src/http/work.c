@@ -1,6 +1,7 @@
 /*
- * The pool of what connections hold while a request is in flight. Last given is first taken, so that a busy server runs in
- * warm memory; what a second has not needed is freed, so that a quiet one is small. Called by conn.c; no locks, one loop.
+ * The pool of what connections hold while a request is in flight. Last given is first taken, so
+ * that a busy server runs in warm memory; what a second has not needed is freed, so that a quiet
+ * one is small. Called by conn.c; no locks, one loop.
  */
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 /*
- * Fuzzes the chunked decoder. The last byte chooses the size of the pieces: whole or in pieces, payload, end and verdict are the same.
- * What it accepts, written again as one chunk, decodes to the same.
+ * Fuzzes the chunked decoder. The last byte chooses the size of the pieces: whole or in pieces,
+ * payload, end and verdict are the same. What it accepts, written again as one chunk, decodes to
+ * the same.
  */
 #include <stdlib.h>
 

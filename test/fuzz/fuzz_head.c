@@ -1,6 +1,7 @@
 /*
- * Fuzzes the head parsers and what is taken out of heads. The last byte chooses where the text is cut in two: cut or whole, the
- * verdict is the same; all output lies inside the input; what is accepted holds no control characters.
+ * Fuzzes the head parsers and what is taken out of heads. The last byte chooses where the text is
+ * cut in two: cut or whole, the verdict is the same; all output lies inside the input; what is
+ * accepted holds no control characters.
  */
 #include <stdlib.h>
 

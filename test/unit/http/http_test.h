@@ -1,5 +1,6 @@
 /*
- * What the tests of this layer share: a server on loopback with handlers to try, and a client that says exactly what it is told.
+ * What the tests of this layer share: a server on loopback with handlers to try, and a client that
+ * says exactly what it is told.
  */
 #ifndef SLUICE_TEST_HTTP_TEST_H
 #define SLUICE_TEST_HTTP_TEST_H
@@ -66,7 +67,8 @@ site_start(const char *text)
 	assert_int_equal(http_serve(site.fd, site.listen), 0);
 }
 
-/* Waits until every connection is gone: none may be left behind. Then the accepting task ends, too. */
+/* Waits until every connection is gone: none may be left behind. Then the accepting task ends,
+ * too. */
 static inline void
 site_drain(void)
 {

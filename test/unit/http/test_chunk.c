@@ -5,7 +5,8 @@
 #include "unit/guard.h"
 #include "unit/unit.h"
 
-/* Decodes text in pieces of at most `piece` bytes from behind a guard page. Bytes used, or ERR_BAD. */
+/* Decodes text in pieces of at most `piece` bytes from behind a guard page. Bytes used, or
+ * ERR_BAD. */
 static ssize_t
 decode(struct chunk_decoder *d, struct str text, size_t piece, char *out, size_t *out_n)
 {

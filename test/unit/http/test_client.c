@@ -394,7 +394,8 @@ answers_of_all_kinds(void)
 
 static const char good[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/* The second request goes on a kept connection that the peer then closes without a word: it is sent again on a fresh one. */
+/* The second request goes on a kept connection that the peer then closes without a word: it is sent
+ * again on a fresh one. */
 static void
 stale_connection_is_replaced(void)
 {

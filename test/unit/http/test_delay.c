@@ -1,6 +1,7 @@
 /*
- * SLUICE_DELAY_MS: answers come that much later, and those in flight when the server stops still come. And the phases that upper
- * layers hang around a request: their order, and that one of them may answer.
+ * SLUICE_DELAY_MS: answers come that much later, and those in flight when the server stops still
+ * come. And the phases that upper layers hang around a request: their order, and that one of them
+ * may answer.
  */
 #include "unit/http/http_test.h"
 

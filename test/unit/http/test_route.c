@@ -1,5 +1,6 @@
 /*
- * Which server, which location: nginx's order; and what the configuration refuses. Locations are told apart by their name.
+ * Which server, which location: nginx's order; and what the configuration refuses. Locations are
+ * told apart by their name.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,8 +110,8 @@ first_expression_wins(void **state)
 	conf_free(c);
 }
 
-/* As nginx does: nested ones within the longest prefix first, its exact and expressions final; a nested prefix still
- * gives way to an expression further out. */
+/* As nginx does: nested ones within the longest prefix first, its exact and expressions final; a
+ * nested prefix still gives way to an expression further out. */
 static void
 nested_locations(void **state)
 {

@@ -1,5 +1,6 @@
 /*
- * The server against a client that says exactly what it is told: framing, limits, time-outs, leaving clients, stopping.
+ * The server against a client that says exactly what it is told: framing, limits, time-outs,
+ * leaving clients, stopping.
  */
 #include "unit/http/http_test.h"
 
@@ -475,7 +476,8 @@ check_body(struct peer *p, struct str body, struct buf *request)
 	buf_reset(request);
 }
 
-/* All sizes around all limits, with a length, chunked, and packed, one after another on one connection. */
+/* All sizes around all limits, with a length, chunked, and packed, one after another on one
+ * connection. */
 static void
 bodies(void)
 {
@@ -568,7 +570,8 @@ continues(void)
 	expect(&p, 100, NULL);
 	peer_say(&p, "hello");
 	expect(&p, 200, "hello");
-	/* Not asked for its body: the final answer comes at once, and the connection ends, for nobody knows what comes next. */
+	/* Not asked for its body: the final answer comes at once, and the connection ends, for
+	 * nobody knows what comes next. */
 	peer_say(&p,
 	    "PUT /ignore HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
 	expect(&p, 200, "ignored");

@@ -1,6 +1,6 @@
 /*
- * Servers with names, expressions and certificates, over the wire: TLS with SNI both ways, expressions run on helpers, unix sockets, one
- * socket for several addresses.
+ * Servers with names, expressions and certificates, over the wire: TLS with SNI both ways,
+ * expressions run on helpers, unix sockets, one socket for several addresses.
  */
 #include "unit/http/http_test.h"
 #include "unit/net/test_certs.h"
