@@ -81,7 +81,8 @@ spool_close(struct spool *s, int64_t deadline)
 {
 	int err = OK;
 
-	s->stopping = s->hurry = true;
+	s->stopping = true;
+	s->hurry = true;
 	waitq_wake_all(&s->work);
 	waitq_wake_all(&s->space);
 	while (!err && (!s->committer_gone || s->jobs || s->uploads))
