@@ -1,6 +1,7 @@
 """A MinIO server for the tests, over http or https, with its data in a folder of its own."""
 
 import os
+import signal
 import subprocess
 
 import requests
@@ -68,6 +69,13 @@ class Minio:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def pause(self):
+        """Answers nothing until resume(), and then, late, all that arrived meanwhile."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self._process.send_signal(signal.SIGCONT)
 
     def bucket(self):
         """A fresh bucket; no two tests share one."""
