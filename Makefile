@@ -117,6 +117,12 @@ $(B)/test/fuzz/%: test/fuzz/%.c test/fuzz/replay.c $(LIB)
 	@echo "  CC    $<"
 	$(Q)$(COMPILE) -Itest $(LDFLAGS) -o $@ $< test/fuzz/replay.c $(LIB) $(LIBS)
 
+# Tools of the measurements (ci/bench).
+$(B)/test/bench/%: test/bench/%.c $(LIB)
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(COMPILE) -Itest $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+
 unit: $(UNIT_BIN) $(FUZZ_BIN)
 
 check-unit: unit
