@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "ingest/claim.h"
 #include "ingest/ingest_priv.h"
 
 /* A streamed body passes through a buffer of this size. */
@@ -140,7 +141,8 @@ stream_pieces(struct http_request *r, const struct ingest_conf *conf, char *buff
 
 int
 ingest_stream_body(
-    struct http_request *r, const struct ingest_conf *conf, struct str attrs, uint64_t *bytes)
+    struct http_request *r, const struct ingest_conf *conf, struct str attrs, struct claim *claim,
+    uint64_t *bytes)
 {
 	struct spool *spool = spools_get(conf->stream);
 	int64_t announced = http_body_length(r);
@@ -149,9 +151,11 @@ ingest_stream_body(
 	int err = ERR_NOMEM;
 
 	*bytes = 0;
-	if (buffer != NULL)
+	if (buffer != NULL) {
+		claim_pass(claim);
 		err = spool_upload_begin(
 		    spool, r->user, attrs, announced > 0 ? (uint64_t)announced : 0, &u);
+	}
 	if (err != 0)
 		goto done;
 	err = stream_pieces(r, conf, buffer, u, bytes);
@@ -167,10 +171,11 @@ done:
 }
 
 static int
-handle_long(struct http_request *r, const struct ingest_conf *conf)
+handle_long(
+    struct http_request *r, const struct ingest_conf *conf, struct str attrs, struct claim *claim)
 {
 	uint64_t bytes = 0;
-	int err = ingest_stream_body(r, conf, STR(""), &bytes);
+	int err = ingest_stream_body(r, conf, attrs, claim, &bytes);
 
 	if (err > 0)
 		return 0;
@@ -179,29 +184,47 @@ handle_long(struct http_request *r, const struct ingest_conf *conf)
 
 /* ---- the handler ---- */
 
-int
-ingest_handle(struct http_request *r, void *arg)
+static int
+handle_record(struct http_request *r, const struct ingest_conf *conf, struct claim *claim)
 {
-	const struct ingest_conf *conf = arg;
 	struct spool_record record = { .user = r->user };
+	char memory[CLAIM_ATTR_MAX];
+	struct buf attrs;
 	int err;
 
-	if (conf->stream->mode == STREAM_OBJECT)
-		return ingest_handle_object(r, conf);
-	if (ingest_check_room(r, conf) != 0)
-		return 0;
+	buf_init_fixed(&attrs, memory, sizeof(memory));
+	claim_put_attr(claim, &attrs);
+	record.attrs = buf_str(&attrs);
 	err = http_body_gather(r, SPOOL_GATHER_MAX, &record.body);
 	if (err == ERR_TOO_LARGE)
-		return handle_long(r, conf);
+		return handle_long(r, conf, record.attrs, claim);
 	if (err != 0)
 		return ingest_reply_failure(r, err);
 	if (validate(r, conf, &record.body) != 0)
 		return 0;
 	if (record.body.n > 0) {
+		claim_pass(claim);
 		err = spool_append(spools_get(conf->stream), &record);
 		spools_note(conf->stream, err);
 		if (err != 0)
 			return ingest_reply_failure(r, err);
 	}
 	return ingest_reply_stored(r, conf, record.body.n);
+}
+
+int
+ingest_handle(struct http_request *r, void *arg)
+{
+	const struct ingest_conf *conf = arg;
+	struct claim claim;
+	int err = 0;
+
+	if (conf->stream->mode == STREAM_OBJECT)
+		return ingest_handle_object(r, conf);
+	if (claim_begin(r, conf, &claim) != 0)
+		return 0;
+	if (ingest_check_room(r, conf) == 0)
+		err = handle_record(r, conf, &claim);
+	claim_end(&claim);
+	return err;
 }

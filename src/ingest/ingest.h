@@ -8,13 +8,14 @@
 
 #include "base/buf.h"
 #include "conf/conf.h"
-#include "zone/zone.h"
+#include "spool/idem.h"
 
 extern struct conf_module ingest_module;
 void ingest_conf_register(void);
 
-/* In the worker, before it serves: opens its spools. */
-int ingest_open(struct conf *c, struct zone *z, unsigned slot, uint32_t generation);
+/* In the worker, before it serves: opens its spools. keys: the table of idempotency keys; NULL: none could be had. */
+int ingest_open(
+    struct conf *c, struct zone *z, struct idem *keys, unsigned slot, uint32_t generation);
 /* Seals what is open; later records fail with ERR_STOPPING. Parks. */
 int ingest_close(int64_t deadline);
 /* Could a record be accepted now? If not, adds one reason a line, as JSON strings with commas between, to reasons. */

@@ -7,6 +7,7 @@
 #include "http/server.h"
 #include "ingest/ingest.h"
 #include "sink/stream.h"
+#include "spool/idem.h"
 #include "spool/spool.h"
 
 /* One `ingest` line. */
@@ -29,10 +30,11 @@ void spools_note(const struct stream_conf *stream, int err);
 int ingest_handle(struct http_request *r, void *arg);
 /* object.c: the same for streams of objects. */
 int ingest_handle_object(struct http_request *r, const struct ingest_conf *conf);
-/* Streams the body into an upload and commits it; *bytes of it. Its errors are the caller's to answer (a text that is no JSON: already
- * answered, 1). */
-int ingest_stream_body(
-    struct http_request *r, const struct ingest_conf *conf, struct str attrs, uint64_t *bytes);
+struct claim;
+/* Streams the body into an upload and commits it; the claim is passed on; *bytes of it. Its errors are the caller's to answer (a text that is no
+ * JSON: already answered, 1). */
+int ingest_stream_body(struct http_request *r, const struct ingest_conf *conf, struct str attrs,
+    struct claim *claim, uint64_t *bytes);
 int ingest_reply_bad_json(struct http_request *r, uint64_t offset);
 int ingest_reply_failure(struct http_request *r, int err);
 int ingest_reply_stored(struct http_request *r, const struct ingest_conf *conf, uint64_t bytes);

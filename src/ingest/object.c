@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/url.h"
 #include "http/server.h"
+#include "ingest/claim.h"
 #include "ingest/ingest_priv.h"
 
 #define URI_MAX (8u * 1024) /* I-18 */
@@ -48,19 +49,21 @@ object_attrs(
 	return err;
 }
 
+/* The key was not used before; the claim is passed on or stays with the caller. */
 static int
-store_object(
-    struct http_request *r, const struct ingest_conf *conf, struct buf *uri, struct buf *attrs)
+store_object(struct http_request *r, const struct ingest_conf *conf, struct str uri,
+    struct buf *attrs, struct claim *claim)
 {
 	uint64_t bytes;
 	int err;
 
-	if (object_uri(r, uri) != 0 || ingest_check_room(r, conf) != 0)
+	if (ingest_check_room(r, conf) != 0)
 		return 0;
 	http_body_keep_encoding(r);
-	err = object_attrs(r, conf, buf_str(uri), attrs);
+	claim_put_attr(claim, attrs);
+	err = object_attrs(r, conf, uri, attrs);
 	if (err == 0)
-		err = ingest_stream_body(r, conf, buf_str(attrs), &bytes);
+		err = ingest_stream_body(r, conf, buf_str(attrs), claim, &bytes);
 	if (err > 0)
 		return 0;
 	return err ? ingest_reply_failure(r, err) : ingest_reply_stored(r, conf, bytes);
@@ -69,12 +72,16 @@ store_object(
 int
 ingest_handle_object(struct http_request *r, const struct ingest_conf *conf)
 {
+	struct claim claim;
 	struct buf uri, attrs;
-	int err;
+	int err = 0;
 
 	buf_init(&uri, URI_MAX);
 	buf_init(&attrs, URI_MAX + 4096);
-	err = store_object(r, conf, &uri, &attrs);
+	if (object_uri(r, &uri) == 0 && claim_begin(r, conf, &claim) == 0) {
+		err = store_object(r, conf, buf_str(&uri), &attrs, &claim);
+		claim_end(&claim);
+	}
 	buf_fini(&uri);
 	buf_fini(&attrs);
 	return err;

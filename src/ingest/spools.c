@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "ingest/claim.h"
 #include "ingest/ingest_priv.h"
 
 /* An I/O error makes the stream unhealthy for this long. */
@@ -103,6 +104,13 @@ orphaned(void *arg)
 	zone_ring(self.zone, ZONE_SLOT_SHIPPER);
 }
 
+static void
+settled(void *arg, struct str attrs, enum spool_fate fate)
+{
+	if (claim_settled(attrs, fate))
+		orphaned(arg);
+}
+
 uint64_t
 spools_room(const struct stream_conf *stream)
 {
@@ -176,6 +184,7 @@ open_one(struct slot_spool *s, const struct stream_conf *conf, unsigned slot, ui
 		.added = added,
 		.sealed = sealed,
 		.orphaned = orphaned,
+		.settled = settled,
 		.arg = s };
 	struct space_job job = { .dir = conf->dir };
 	int err;
@@ -189,7 +198,7 @@ open_one(struct slot_spool *s, const struct stream_conf *conf, unsigned slot, ui
 }
 
 int
-ingest_open(struct conf *c, struct zone *z, unsigned slot, uint32_t generation)
+ingest_open(struct conf *c, struct zone *z, struct idem *keys, unsigned slot, uint32_t generation)
 {
 	struct space_job *job = calloc(1, sizeof(*job));
 	unsigned n = 0;
@@ -197,6 +206,9 @@ ingest_open(struct conf *c, struct zone *z, unsigned slot, uint32_t generation)
 
 	for (struct stream_conf *s = stream_first(c); s != NULL; s = s->next)
 		n++;
+	if (keys != NULL)
+		idem_attach(keys, slot, generation);
+	claim_open(keys);
 	self.zone = z;
 	self.slot = zone_slot(z, slot);
 	self.slot_number = slot;

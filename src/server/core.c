@@ -47,6 +47,7 @@ static const struct conf_word log_levels[] = {
 };
 
 static const struct conf_bounds some = { 1, 1u << 20 };
+static const struct conf_bounds some_keys = { 1024, 1u << 24 };
 
 static const struct conf_row rows[] = {
 	{ .name = "state_dir",
@@ -78,6 +79,13 @@ static const struct conf_row rows[] = {
 	    .default_ = "30s",
 	    .unit = "time",
 	    .help = "how long a graceful stop waits, shipping included" },
+	{ .name = "idempotency_keys",
+	    IN_MAIN(idempotency_keys, conf_set_count),
+	    .default_ = "131072",
+	    .unit = "count",
+	    .extra = &some_keys,
+	    .help =
+		"how many Idempotency-Keys of the last 24 hours are remembered; 32 bytes each" },
 	{ .name = "worker_rlimit_nofile",
 	    IN_MAIN(nofile, conf_set_count),
 	    .unit = "count",

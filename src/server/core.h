@@ -10,7 +10,7 @@ struct core_conf {
 	struct str state_dir, user, pid_path, error_log;
 	bool run_as_daemon;
 	uint64_t workers; /* 0: one a usable core */
-	uint64_t worker_connections, nofile;
+	uint64_t worker_connections, nofile, idempotency_keys;
 	int64_t shutdown_timeout;
 	int log_level, log_style;
 };

@@ -27,6 +27,7 @@ static struct {
 	const struct master_options *opt;
 	struct generation *gen;
 	struct zone *zone;
+	struct idem *keys;
 	struct process *processes; /* by slot */
 	unsigned n;                /* slots */
 	enum phase phase;
@@ -89,7 +90,7 @@ free_slot(void)
 static void
 spawn(struct process *p)
 {
-	if (process_spawn(p, master.gen, master.zone, master.processes, master.n) == 0)
+	if (process_spawn(p, master.gen, master.zone, master.keys, master.processes, master.n) == 0)
 		return;
 	log_event(LOG_ERROR, "master", "cannot fork", LOG_ERRNO(errno), LOG_END);
 	p->respawn_at = clock_mono() + NS_PER_S;
@@ -184,6 +185,8 @@ buried(struct process *p, int status)
 	p->control = -1;
 	p->pid = 0;
 	atomic_store(&zone_slot(master.zone, p->slot)->pid, 0);
+	/* From here on what the slot owned belongs to nobody. */
+	atomic_fetch_add(&zone_slot(master.zone, p->slot)->generation, 1);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_START && p->quick_deaths == 0 &&
 	    master.gen->number == 1 && now - p->started < QUICK_DEATH)
 		master.failed_start = true;
@@ -455,6 +458,7 @@ start(struct conf *c)
 		log_event(LOG_ERROR, "master", "out of memory", LOG_END);
 		return -1;
 	}
+	master.keys = state_open_keys(core, master.zone);
 	master.gen = generation_new(c, 1, NULL);
 	if (master.gen == NULL || state_write_pid(core) != 0)
 		return -1;

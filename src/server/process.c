@@ -122,11 +122,15 @@ process_enter(const struct process_env *env, const char *role,
 /* ---- in the master ---- */
 
 static _Noreturn void
-run_child(const struct process *p, struct generation *gen, struct zone *zone, int control)
+run_child(const struct process *p, struct generation *gen, struct zone *zone, struct idem *keys,
+    int control)
 {
-	struct process_env env = {
-		.gen = gen, .zone = zone, .slot = p->slot, .index = p->index, .control = control
-	};
+	struct process_env env = { .gen = gen,
+		.zone = zone,
+		.keys = keys,
+		.slot = p->slot,
+		.index = p->index,
+		.control = control };
 	int status = roles[p->role].main(&env);
 
 	log_flush();
@@ -134,7 +138,7 @@ run_child(const struct process *p, struct generation *gen, struct zone *zone, in
 }
 
 int
-process_spawn(struct process *p, struct generation *gen, struct zone *zone,
+process_spawn(struct process *p, struct generation *gen, struct zone *zone, struct idem *keys,
     const struct process *all, unsigned n_all)
 {
 	struct zone_slot *slot = zone_slot(zone, p->slot);
@@ -155,7 +159,7 @@ process_spawn(struct process *p, struct generation *gen, struct zone *zone,
 		for (unsigned i = 0; i < n_all; i++)
 			if (all[i].pid != 0 && all[i].control >= 0)
 				close(all[i].control);
-		run_child(p, gen, zone, pair[1]);
+		run_child(p, gen, zone, keys, pair[1]);
 	}
 	close(pair[1]);
 	p->control = pair[0];

@@ -9,6 +9,7 @@
 
 #include "http/conf.h"
 #include "server/core.h"
+#include "spool/idem.h"
 #include "zone/zone.h"
 
 enum process_role { PROCESS_WORKER, PROCESS_SHIPPER, PROCESS_ROLES };
@@ -53,6 +54,7 @@ struct process {
 struct process_env {
 	struct generation *gen;
 	struct zone *zone;
+	struct idem *keys; /* NULL: none could be had */
 	unsigned slot, index;
 	int control;
 };
@@ -67,7 +69,7 @@ int process_enter(const struct process_env *env, const char *role,
 
 const char *process_role_name(enum process_role role);
 /* Master's side: forks one. 0 or -1 with errno. closes: fds the child closes (other children's control ends). */
-int process_spawn(struct process *p, struct generation *gen, struct zone *zone,
+int process_spawn(struct process *p, struct generation *gen, struct zone *zone, struct idem *keys,
     const struct process *all, unsigned n_all);
 void process_order(struct process *p, int order);
 /* Gives up the master's rights as `user` says. 0, or -1 after a log line. */

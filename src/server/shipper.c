@@ -49,7 +49,10 @@ start_task(void *arg)
 
 	(void)arg;
 	str_copyz(dir, sizeof(dir), core_of(env->gen->conf)->state_dir);
-	err = ship_start(env->gen->conf, env->zone, dir, &ship);
+	if (env->keys != NULL)
+		idem_attach(env->keys, env->slot,
+		    atomic_load(&zone_slot(env->zone, env->slot)->generation));
+	err = ship_start(env->gen->conf, env->zone, env->keys, dir, &ship);
 	if (err != 0) {
 		log_event(LOG_ERROR, "shipper", "cannot start", LOG_ERR(err), LOG_END);
 		shipper.status = EXIT_START;

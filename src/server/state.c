@@ -152,6 +152,20 @@ state_prepare(struct conf *c)
 	return err;
 }
 
+struct idem *
+state_open_keys(const struct core_conf *core, struct zone *z)
+{
+	char path[STATE_PATH_MAX];
+	struct idem *t = NULL;
+	int err;
+
+	state_path(core, "idempotency", path);
+	err = idem_open(path, core->idempotency_keys, z, &t);
+	if (err != 0)
+		(void)complain("cannot open the table of idempotency keys", path, err);
+	return t;
+}
+
 /* ---- pid file ---- */
 
 void

@@ -11,6 +11,8 @@
 int state_lock(const struct core_conf *core);
 /* Makes the streams' folders, as the configured user. 0, or an error after a log line. */
 int state_prepare(struct conf *c);
+/* The table of idempotency keys (spool/idem.h). Blocks. NULL after a log line: the server works without, refusing requests that carry a key. */
+struct idem *state_open_keys(const struct core_conf *core, struct zone *z);
 /* pid file: `pid`, or state_dir/sluice.pid. */
 void state_pid_path(const struct core_conf *core, char *out, size_t cap);
 int state_write_pid(const struct core_conf *core);

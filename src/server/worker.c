@@ -51,7 +51,7 @@ serve(const struct process_env *env)
 	int err = zone_listen(env->zone, env->slot, on_ring, NULL);
 
 	if (err == 0)
-		err = ingest_open(gen->conf, env->zone, env->slot, life);
+		err = ingest_open(gen->conf, env->zone, env->keys, env->slot, life);
 	for (unsigned i = 0; i < gen->n_fds && err == 0; i++)
 		if (gen->fds[i].index < 0 || (unsigned)gen->fds[i].index == env->index)
 			err = http_serve(gen->fds[i].fd, gen->fds[i].listen);

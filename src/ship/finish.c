@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "ship/bundle.h"
+#include "ship/keys.h"
 #include "ship/path.h"
 #include "spool/segment.h"
 
@@ -46,7 +47,7 @@ bundle_unlink_sources(const struct bundle *b, const char *dir, const bool *keep)
 	static const char *const places[] = { "aggregation", NULL };
 	struct path path;
 	bool in_stream = false;
-	int err = 0;
+	int err = keys_sync();
 
 	for (unsigned i = 0; i < b->n_sources && err == 0; i++)
 		for (unsigned k = 0; k < ARRAY_LEN(places) && err == 0; k++) {

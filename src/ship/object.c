@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "limit/backoff.h"
+#include "ship/keys.h"
 #include "ship/path.h"
 #include "ship/ship_priv.h"
 #include "spool/reader.h"
@@ -68,6 +69,7 @@ open_on_disk(void *arg)
 			    record.frame.attrs_len;
 		o->length = record.frame.body_len;
 		buf_put_str(&o->text, record.attrs);
+		keys_note(record.attrs, record.frame.time);
 	}
 	reader_close(r);
 	if (got != 1)
@@ -98,8 +100,10 @@ finish_on_disk(void *arg)
 {
 	struct object *o = arg;
 	struct path folder;
-	int err = file_unlink(o->path.s);
+	int err = keys_sync();
 
+	if (err == 0)
+		err = file_unlink(o->path.s);
 	file_crash_point("ship.object_unlinked");
 	if (err == 0)
 		err = file_sync_dir(path_join(&folder, o->dir, NULL, "uploading"));

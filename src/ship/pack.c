@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "ship/bundle.h"
+#include "ship/keys.h"
 #include "ship/merge.h"
 #include "ship/path.h"
 #include "sink/gzid.h"
@@ -113,6 +114,7 @@ put_record(struct packer *p, const struct reader_record *r, struct reader *from)
 	}
 	if (err == 0 && last != '\n')
 		err = put(p, "\n", 1);
+	keys_note(r->attrs, r->frame.time);
 	p->out->records++;
 	p->out->bytes += r->frame.body_len;
 	return err;

@@ -10,8 +10,10 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "ship/keys.h"
 #include "ship/path.h"
 #include "ship/ship_priv.h"
+#include "spool/idem_sweep.h"
 #include "spool/recover.h"
 
 int
@@ -39,7 +41,8 @@ ship_stream_wake(struct ship_stream *s)
 
 struct recover_job {
 	const struct stream_conf *conf;
-	bool first;
+	struct idem_sweep *sweep;
+	bool first, complete;
 	struct recover_stats stats;
 };
 
@@ -76,17 +79,112 @@ recover_stream(struct ship_stream *s, bool first)
 	return err;
 }
 
+static int
+begin_sweep(void *arg)
+{
+	struct recover_job *job = arg;
+
+	return idem_sweep_begin(keys_table(), &job->sweep);
+}
+
+static int
+is_sweep_needed(void *arg)
+{
+	struct recover_job *job = arg;
+
+	return idem_sweep_needed(job->sweep);
+}
+
+static int
+read_keys(void *arg)
+{
+	struct recover_job *job = arg;
+
+	return idem_sweep_segments(job->sweep, job->conf->dir);
+}
+
+static int
+end_sweep(void *arg)
+{
+	struct recover_job *job = arg;
+
+	return idem_sweep_end(job->sweep, job->complete);
+}
+
+/* What is on disk answers for the keys whose owners are gone, once all of their segments are sealed. */
+static int
+look_after_keys(struct ship *ship, struct recover_job *job)
+{
+	int err = ship_block(is_sweep_needed, job);
+
+	if (err == 1) {
+		err = 0;
+		for (unsigned i = 0; i < ship->n && err == 0; i++) {
+			job->conf = ship->streams[i].conf;
+			err = ship_block(read_keys, job);
+		}
+	}
+	return err;
+}
+
+static int
+sweep_keys(struct ship *ship, struct recover_job *job, bool recovered)
+{
+	int err = recovered ? look_after_keys(ship, job) : 0, end;
+
+	job->complete = recovered && err == 0;
+	end = ship_block(end_sweep, job);
+	return err ? err : end;
+}
+
+/* Recovers every stream, and then the keys: one at a time, since a segment that another one holds would be passed over. An error of the
+ * keys alone is none of the streams': it is kept in ship->keys_err. */
+static int
+recover_all(struct ship *ship, bool first)
+{
+	struct recover_job *job = calloc(1, sizeof(*job));
+	int err = job ? 0 : ERR_NOMEM;
+
+	while (err == 0 && ship->recovering)
+		err = waitq_park(&ship->recovered, CLOCK_NEVER);
+	if (err != 0) {
+		free(job);
+		return err;
+	}
+	ship->recovering = true;
+	ship->keys_err = ship_block(begin_sweep, job);
+	for (unsigned i = 0; i < ship->n; i++) {
+		int one = recover_stream(&ship->streams[i], first);
+
+		err = err ? err : one;
+	}
+	if (ship->keys_err == 0)
+		ship->keys_err = sweep_keys(ship, job, err == 0);
+	if (ship->keys_err != 0)
+		log_event(LOG_ERROR, "ship", "idempotency keys not looked after",
+		    LOG_ERR(ship->keys_err), LOG_END);
+	free(job);
+	ship->recovering = false;
+	waitq_wake_all(&ship->recovered);
+	return err;
+}
+
 static void
 orphans_task(void *arg)
 {
-	struct ship_stream *s = arg;
+	struct ship *ship = arg;
 
-	while (s->orphans) {
-		s->orphans = false;
-		if (recover_stream(s, false) != 0)
-			task_sleep_until(clock_mono() + NS_PER_S);
+	while (ship->orphans) {
+		ship->orphans = false;
+		if (recover_all(ship, false) == 0 && ship->keys_err == 0)
+			continue;
+		ship->orphans = true;
+		if (task_sleep_until(clock_mono() + NS_PER_S) != 0)
+			break;
 	}
-	ship_stream_wake(s);
+	ship->looking = false;
+	for (unsigned i = 0; i < ship->n; i++)
+		ship_stream_wake(&ship->streams[i]);
 }
 
 void
@@ -94,20 +192,15 @@ ship_wake(struct ship *ship, bool orphans)
 {
 	for (unsigned i = 0; i < ship->n; i++) {
 		struct ship_stream *s = &ship->streams[i];
-
 		uint64_t given_up = atomic_load(&zone_stream(ship->zone, s->conf->index)->orphaned);
 
-		if (!orphans && given_up == s->given_up) {
-			ship_stream_wake(s);
-			continue;
-		}
+		orphans = orphans || given_up != s->given_up;
 		s->given_up = given_up;
-		if (!s->orphans) {
-			s->orphans = true;
-			if (task_go("orphans", orphans_task, s, NULL) != 0)
-				s->orphans = false;
-		}
+		ship_stream_wake(s);
 	}
+	ship->orphans = ship->orphans || orphans;
+	if (ship->orphans && !ship->looking)
+		ship->looking = task_go("orphans", orphans_task, ship, NULL) == 0;
 }
 
 /* ---- start ---- */
@@ -152,27 +245,40 @@ wait_for_lock(struct ship *ship, const char *state_dir)
 }
 
 static int
-start_stream(struct ship_stream *s)
+open_sink(struct ship_stream *s)
 {
 	char why[200] = "";
-	bool object = s->conf->mode == STREAM_OBJECT;
 	int err = s->conf->sink->ops->open(s->conf->sink, &s->sink, why, sizeof(why));
 
-	if (err != 0) {
+	if (err != 0)
 		log_event(LOG_ERROR, "ship", "destination cannot be opened",
 		    LOG_STR("stream", s->conf->name),
 		    LOG_STR("destination", s->conf->sink->destination), LOG_S("why", why),
 		    LOG_ERR(err), LOG_END);
-		return err;
+	return err;
+}
+
+/* Before any of them ships, and so removes what may answer for a key. */
+static int
+start_streams(struct ship *ship)
+{
+	int err = recover_all(ship, true);
+
+	for (unsigned i = 0; i < ship->n && err == 0; i++) {
+		struct ship_stream *s = &ship->streams[i];
+		bool object = s->conf->mode == STREAM_OBJECT;
+
+		err = task_go(
+		    object ? "objects" : "planner", object ? object_run : plan_run, s, NULL);
 	}
-	err = recover_stream(s, true);
-	if (err != 0)
-		return err;
-	return task_go(object ? "objects" : "planner", object ? object_run : plan_run, s, NULL);
+	if (ship->keys_err != 0)
+		ship_wake(ship, true);
+	return err;
 }
 
 int
-ship_start(struct conf *c, struct zone *z, const char *state_dir, struct ship **out)
+ship_start(
+    struct conf *c, struct zone *z, struct idem *keys, const char *state_dir, struct ship **out)
 {
 	unsigned n = 0, i = 0;
 	struct ship *ship;
@@ -186,6 +292,8 @@ ship_start(struct conf *c, struct zone *z, const char *state_dir, struct ship **
 	ship->zone = z;
 	ship->n = n;
 	waitq_init(&ship->drained);
+	waitq_init(&ship->recovered);
+	keys_use(keys);
 	sink_host_name(ship->host, sizeof(ship->host));
 	err = wait_for_lock(ship, state_dir);
 	for (struct stream_conf *conf = stream_first(c); conf != NULL && err == 0;
@@ -197,8 +305,10 @@ ship_start(struct conf *c, struct zone *z, const char *state_dir, struct ship **
 		s->status.stream = conf->name;
 		waitq_init(&s->wake);
 		breaker_init(&s->breaker, conf->breaker_failures, conf->breaker_open);
-		err = start_stream(s);
+		err = open_sink(s);
 	}
+	if (err == 0)
+		err = start_streams(ship);
 	*out = ship;
 	return err;
 }
@@ -219,8 +329,7 @@ ship_drain(struct ship *ship, int64_t deadline)
 {
 	unsigned left = 0;
 
-	for (unsigned i = 0; i < ship->n; i++)
-		recover_stream(&ship->streams[i], false);
+	(void)recover_all(ship, false);
 	ship->draining = true;
 	for (unsigned i = 0; i < ship->n; i++) {
 		ship->streams[i].idle = false;

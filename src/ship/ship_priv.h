@@ -27,7 +27,7 @@ struct ship_stream {
 	const struct stream_conf *conf;
 	struct sink *sink;
 	struct waitq wake; /* the planner waits here between turns */
-	bool woken, orphans, idle;
+	bool woken, idle;
 	uint64_t given_up; /* segments that workers gave up, as far as we looked after them */
 	bool probed;       /* sink->conditional is known */
 	struct breaker breaker;
@@ -44,6 +44,11 @@ struct ship {
 	int lock_fd;
 	char host[64];
 	bool draining;
+	bool orphans;    /* there may be segments without an owner */
+	bool looking;    /* the task that recovers them runs */
+	bool recovering; /* one at a time */
+	int keys_err;    /* of the last look after idempotency keys */
+	struct waitq recovered;
 	struct waitq drained; /* ship_drain waits here */
 	unsigned n;
 	struct ship_stream streams[];

@@ -79,16 +79,42 @@ write_batch(void *arg)
 	file_crash_point("spool.commit.synced");
 out:
 	c->errnum = errno;
+	/* Closed for good, and its lock with it, before anyone hears of it: whoever asks later finds an orphan. */
+	if (err && c->touched) {
+		(void)file_close(g->fd);
+		g->fd = -1;
+	}
 	return err;
+}
+
+/* The frames themselves tell whose fate is to be told, also of those whose writers have gone. */
+static void
+settle_batch(struct spool *s, const struct batch *b, enum spool_fate fate)
+{
+	const unsigned char *p = b->p + SEGMENT_HEADER_LEN;
+
+	for (uint64_t i = 0; i < b->records; i++) {
+		struct segment_frame f;
+		int err = segment_decode_frame(p, b->n, &f);
+
+		assert(err == OK);
+		(void)err;
+		spool_settle(
+		    s, str_make(p + SEGMENT_FRAME_LEN + f.user_len, f.attrs_len), fate);
+		p += segment_frame_total(&f);
+	}
 }
 
 /* Everyone who waits for this batch learns its result; then it is empty. */
 static void
-finish_batch(struct spool *s, struct batch *b, int result)
+finish_batch(struct spool *s, struct batch *b, int result, enum spool_fate fate)
 {
 	struct list *node;
 
 	file_crash_point("spool.commit.wake");
+	if (b->attrs)
+		settle_batch(s, b, fate);
+	b->attrs = false;
 	while ((node = list_pop(&b->waiting))) {
 		struct append_wait *w = CONTAINER_OF(node, struct append_wait, link);
 
@@ -189,19 +215,21 @@ static void
 conclude(struct spool *s, int err)
 {
 	struct commit_job *c = &s->commit;
+	enum spool_fate fate = SPOOL_STORED;
 
 	s->committing = false;
 	if (!err) {
 		committed(s, c, clock_mono() - c->began);
 	} else {
 		spool_failed(s, err, c->errnum, "cannot commit");
+		fate = c->touched ? SPOOL_DOUBT : SPOOL_LOST;
 		if (c->touched) {
 			s->current = NULL;
 			seal_abandon(c->segment);
 		}
 	}
 	follow_load(s, c->batch);
-	finish_batch(s, c->batch, err ? spool_error(err) : OK);
+	finish_batch(s, c->batch, err ? spool_error(err) : OK, fate);
 	look_ahead(s);
 }
 
@@ -255,7 +283,7 @@ have_segment(struct spool *s)
 		s->current->state = SEGMENT_CURRENT;
 	}
 	if (!s->current && s->make_err) {
-		finish_batch(s, s->filling, spool_error(s->make_err));
+		finish_batch(s, s->filling, spool_error(s->make_err), SPOOL_LOST);
 		waitq_wake_all(&s->space);
 		s->make_err = OK;
 	}

@@ -45,7 +45,8 @@ abandon(void *arg)
 {
 	struct open_segment *g = arg;
 
-	(void)file_close(g->fd);
+	if (g->fd >= 0)
+		(void)file_close(g->fd);
 	return OK;
 }
 

@@ -51,6 +51,7 @@
 #define SEGMENT_ATTR_KEY "key"
 #define SEGMENT_ATTR_TYPE "type"
 #define SEGMENT_ATTR_ENCODING "encoding"
+#define SEGMENT_ATTR_IDEM "idem" /* 32 hex digits: the key of spool/idem.h */
 
 struct segment_header {
 	uint32_t flags;

@@ -119,6 +119,13 @@ spool_error(int err)
 }
 
 void
+spool_settle(struct spool *s, struct str attrs, enum spool_fate fate)
+{
+	if (attrs.n > 0 && s->opt.settled)
+		s->opt.settled(s->opt.arg, attrs, fate);
+}
+
+void
 spool_failed(struct spool *s, int err, int errnum, const char *doing)
 {
 	s->stats.failures++;
@@ -184,6 +191,7 @@ batch_put(struct batch *b, const struct spool_record *r, int64_t time)
 	put(&p, r->attrs);
 	put(&p, r->body);
 	b->n += segment_frame_total(&f);
+	b->attrs = b->attrs || r->attrs.n > 0;
 	if (b->records++ == 0)
 		b->first = time;
 	b->last = time;
@@ -211,25 +219,38 @@ wait_committed(struct spool *s, struct batch *b)
 	return w.result;
 }
 
+/* Waits until the filling batch takes a record of so many bytes: 0 and its time, or why not. Parks. */
+static int
+wait_for_place(struct spool *s, uint64_t total, int64_t *time)
+{
+	int err;
+
+	while ((err = spool_admit(s, total)) == OK &&
+	       !batch_takes(s->filling, total, *time = spool_stamp(s))) {
+		err = waitq_park(&s->space, CLOCK_NEVER);
+		if (err)
+			break;
+	}
+	return err;
+}
+
 int
 spool_append(struct spool *s, const struct spool_record *r)
 {
 	uint64_t total = SEGMENT_FRAME_LEN + r->user.n + r->attrs.n + r->body.n;
 	int64_t time = 0;
-	int err;
+	int err = OK;
 
 	if (r->user.n + r->attrs.n > SEGMENT_META_MAX || r->body.n > SPOOL_GATHER_MAX)
-		return ERR_TOO_LARGE;
-	if (s->opt.object)
+		err = ERR_TOO_LARGE;
+	else if (s->opt.object)
 		return upload_whole(s, r);
-	while ((err = spool_admit(s, total)) == OK &&
-	       !batch_takes(s->filling, total, time = spool_stamp(s))) {
-		err = waitq_park(&s->space, CLOCK_NEVER);
-		if (err)
-			break;
-	}
-	if (err)
+	else
+		err = wait_for_place(s, total, &time);
+	if (err) {
+		spool_settle(s, r->attrs, SPOOL_LOST);
 		return err;
+	}
 	batch_put(s->filling, r, time);
 	s->pending += total;
 	return wait_committed(s, s->filling);

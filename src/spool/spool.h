@@ -12,6 +12,13 @@
 
 #define SPOOL_GATHER_MAX (64u * 1024) /* longer bodies go through spool_upload */
 
+/* What became of a record. */
+enum spool_fate {
+	SPOOL_STORED,
+	SPOOL_LOST, /* it is not there and never will be */
+	SPOOL_DOUBT /* a write or sync failed: recovery may find it or not, from now on */
+};
+
 struct spool_options {
 	const char *dir;       /* the stream's folder; made by spool_prepare */
 	bool sync;             /* false: acknowledged once written, not synced */
@@ -28,6 +35,9 @@ struct spool_options {
 	    void *arg); /* a segment was given up: the shipper is to look for orphans */
 	/* One commit that succeeded: its records and how long it took. */
 	void (*committed)(void *arg, uint64_t records, int64_t ns);
+	/* Once for each record with attributes that spool_append() or spool_upload_begin() was called with, whatever that returned and whether or not the
+	 * caller still waits: when its fate is known. SPOOL_STORED comes before the segment it is in is sealed by spool_append()'s side. */
+	void (*settled)(void *arg, struct str attrs, enum spool_fate fate);
 	int64_t (*wall)(void *arg); /* UTC ns; NULL: clock_cached_wall() */
 	void *arg;
 	/* Any of the functions may be NULL. All are called from the loop's thread and must not park. */

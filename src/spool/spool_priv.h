@@ -44,6 +44,7 @@ struct batch {
 	unsigned char *p;
 	size_t n; /* bytes of frames behind the room for the header */
 	uint64_t records;
+	bool attrs;          /* some have attributes: their fate is to be told */
 	int64_t first, last; /* times of its frames */
 	struct list waiting; /* of struct append_wait */
 	struct waitq committed;
@@ -123,6 +124,8 @@ int spool_room(const struct spool *s, uint64_t bytes);
 int spool_admit(struct spool *s, uint64_t bytes);
 /* A commit or the making of a segment went wrong: logs it, holds up new attempts if it is not the first. */
 void spool_failed(struct spool *s, int err, int errnum, const char *doing);
+/* Tells opt.settled of a record with attributes. */
+void spool_settle(struct spool *s, struct str attrs, enum spool_fate fate);
 /* What clients may hear of it: ERR_NOSPACE, ERR_NOMEM or ERR_IO. */
 int spool_error(int err);
 

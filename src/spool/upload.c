@@ -50,6 +50,12 @@ total_len(const struct spool_upload *u)
 	return u->head_len + u->body_len;
 }
 
+static struct str
+attrs_of(const struct spool_upload *u)
+{
+	return str_make(u->head + u->head_len - u->frame.attrs_len, u->frame.attrs_len);
+}
+
 /* Room in the spool for a file of n bytes in all. */
 static int
 promise(struct spool_upload *u, uint64_t n)
@@ -153,25 +159,24 @@ int
 spool_upload_begin(struct spool *s, struct str user, struct str attrs, uint64_t size_hint,
     struct spool_upload **out)
 {
-	struct spool_upload *u;
-	int err;
+	struct spool_upload *u = NULL;
+	int err = spool_admit(s, 0);
 
 	if (user.n + attrs.n > SEGMENT_META_MAX || size_hint > INT64_MAX / 2)
-		return ERR_TOO_LARGE;
-	if ((err = spool_admit(s, 0)) < 0)
-		return err;
-	if (!(u = upload_new(s, user, attrs, size_hint)))
-		return ERR_NOMEM;
-	err = promise(u, u->head_len + size_hint);
-	if (err)
-		goto fail;
-	err = help(u, make_part, "cannot begin an upload");
-	if (err)
-		goto fail;
-	*out = u;
-	return OK;
-fail:
-	upload_free(u);
+		err = ERR_TOO_LARGE;
+	if (!err && !(u = upload_new(s, user, attrs, size_hint)))
+		err = ERR_NOMEM;
+	if (!err)
+		err = promise(u, u->head_len + size_hint);
+	if (!err)
+		err = help(u, make_part, "cannot begin an upload");
+	if (!err) {
+		*out = u;
+		return OK;
+	}
+	if (u)
+		upload_free(u);
+	spool_settle(s, attrs, SPOOL_LOST);
 	return err;
 }
 
@@ -363,6 +368,8 @@ spool_upload_commit(struct spool_upload *u)
 	}
 	if (!err)
 		uploaded(s, u);
+	/* A failure may have come after the name was seen by others. */
+	spool_settle(s, attrs_of(u), err ? SPOOL_DOUBT : SPOOL_STORED);
 	upload_free(u);
 	return err;
 }
@@ -387,6 +394,7 @@ removed(struct offload_job *job, int result)
 void
 spool_upload_abort(struct spool_upload *u)
 {
+	spool_settle(u->spool, attrs_of(u), SPOOL_LOST);
 	writer_start(&u->job, remove_part, u, removed);
 }
 
