@@ -209,6 +209,17 @@ idem_sweep_segments(struct idem_sweep *w, const char *dir)
 
 /* ---- deciding ---- */
 
+/* What a file that cannot be read might answer stays open, but not for ever. */
+static bool
+may_be_freed(const struct idem_sweep *w, const struct idem_entry *e)
+{
+	struct id key;
+	uint32_t seconds;
+
+	return !w->failed || !idem_entry_key(e, &key, &seconds) ||
+	       clock_wall() / NS_PER_S - (int64_t)seconds > IDEM_TTL / NS_PER_S;
+}
+
 static unsigned
 free_open(struct idem_sweep *w)
 {
@@ -216,11 +227,12 @@ free_open(struct idem_sweep *w)
 
 	for (uint64_t b = 0; b < w->t->file->n_buckets; b++)
 		for (int i = 0; i < BUCKET_ENTRIES; i++) {
-			_Atomic uint64_t *at = &w->t->file->buckets[b].entries[i].state;
-			uint64_t state = atomic_load(at);
+			struct idem_entry *e = &w->t->file->buckets[b].entries[i];
+			uint64_t state = atomic_load(&e->state);
 
-			if (is_open(w, state))
-				freed += atomic_compare_exchange_strong(at, &state, PHASE_FREE);
+			if (is_open(w, state) && may_be_freed(w, e))
+				freed +=
+				    atomic_compare_exchange_strong(&e->state, &state, PHASE_FREE);
 		}
 	return freed;
 }
@@ -234,7 +246,7 @@ idem_sweep_end(struct idem_sweep *w, bool complete)
 	if (w == NULL)
 		return OK;
 	if (complete) {
-		unsigned freed = w->failed ? 0 : free_open(w);
+		unsigned freed = free_open(w);
 
 		err = idem_sync(t);
 		/* A file that cannot be read now cannot be shipped either; the keys of all others are known. */
