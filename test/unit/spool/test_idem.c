@@ -396,6 +396,49 @@ a_key_of_the_dead_is_open_until_a_sweep(void **state)
 	assert_int_equal(idem_begin(table, key("lost"), now()), IDEM_NEW);
 }
 
+/* Whatever the instruction at which they are killed, a sweep later every key can be had again, or is known. */
+static void
+kills_leave_nothing_behind(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 60; round++) {
+		pid_t pids[3];
+
+		for (unsigned i = 0; i < 3; i++) {
+			pids[i] = fork();
+			assert_true(pids[i] >= 0);
+			if (pids[i] == 0) {
+				be_slot(3 + i);
+				for (unsigned k = i;; k += 3 + i) {
+					struct id id = neighbour(k % 11);
+
+					if (idem_begin(table, id, now()) != IDEM_NEW)
+						continue;
+					if (k % 2)
+						idem_abort(table, id);
+					else
+						idem_commit(table, id);
+				}
+			}
+		}
+		usleep((useconds_t)(random_u64() % 2000));
+		for (unsigned i = 0; i < 3; i++) {
+			kill(pids[i], SIGKILL);
+			assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+			bury(3 + i);
+		}
+		sweep();
+		be_slot(6);
+		for (unsigned k = 0; k < 11; k++) {
+			enum idem_verdict v = idem_begin(table, neighbour(k), now());
+
+			assert_true(v == IDEM_NEW || v == IDEM_DONE);
+			if (v == IDEM_NEW)
+				idem_abort(table, neighbour(k));
+		}
+	}
+}
+
 static void
 a_sweep_leaves_those_who_die_while_it_runs(void **state)
 {
@@ -601,6 +644,7 @@ main(void)
 		CASE(of_many_processes_one_gets_the_key),
 		CASE(the_lower_claim_knocks_out_the_higher),
 		CASE(a_key_of_the_dead_is_open_until_a_sweep),
+		CASE(kills_leave_nothing_behind),
 		CASE(a_sweep_leaves_those_who_die_while_it_runs),
 		CASE(a_doubt_is_answered_by_a_segment_of_the_living),
 		CASE(the_table_outlives_the_server),
