@@ -140,9 +140,8 @@ stream_pieces(struct http_request *r, const struct ingest_conf *conf, char *buff
 }
 
 int
-ingest_stream_body(
-    struct http_request *r, const struct ingest_conf *conf, struct str attrs, struct claim *claim,
-    uint64_t *bytes)
+ingest_stream_body(struct http_request *r, const struct ingest_conf *conf, struct str attrs,
+    struct claim *claim, uint64_t *bytes)
 {
 	struct spool *spool = spools_get(conf->stream);
 	int64_t announced = http_body_length(r);

@@ -99,8 +99,7 @@ settle_batch(struct spool *s, const struct batch *b, enum spool_fate fate)
 
 		assert(err == OK);
 		(void)err;
-		spool_settle(
-		    s, str_make(p + SEGMENT_FRAME_LEN + f.user_len, f.attrs_len), fate);
+		spool_settle(s, str_make(p + SEGMENT_FRAME_LEN + f.user_len, f.attrs_len), fate);
 		p += segment_frame_total(&f);
 	}
 }

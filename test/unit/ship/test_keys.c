@@ -25,11 +25,14 @@ static struct bundle *bundle;
 static int
 setup(void **state)
 {
-	struct zone *z = zone_new(8);
+	static struct zone *z;
 	struct idem_sweep *w;
 
 	(void)state;
 	tmp_init(&tmp);
+	if (!z)
+		z = zone_new(8);
+	assert_non_null(z);
 	assert_int_equal(file_make_dirs(tmp_path(&tmp, "aggregation")), 0);
 	assert_int_equal(file_make_dirs(tmp_path(&tmp, "uploading")), 0);
 	assert_int_equal(idem_open(tmp_path(&tmp, "idempotency"), 1024, z, &table), 0);

@@ -53,7 +53,8 @@ setup(void **state)
 	snprintf(path, sizeof(path), "%s/idempotency", tmp.dir);
 	snprintf(stream, sizeof(stream), "%s/usage", tmp.dir);
 	assert_int_equal(spool_prepare(stream, false), 0);
-	zone = zone_new(SLOTS);
+	if (!zone)
+		zone = zone_new(SLOTS);
 	assert_non_null(zone);
 	for (unsigned i = 0; i < SLOTS; i++)
 		atomic_store(&zone_slot(zone, i)->generation, 1); /* as made_init() has it */
