@@ -106,7 +106,7 @@ http {{
     def start(self):
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen([BUILD / "sluice", "-c", self.conf], stderr=log, stdin=subprocess.DEVNULL)
-        wait_for(lambda: accepts(self.port), what="the server accepts")
+        wait_for(lambda: accepts(self.port) and self.pids("worker") and self.pids("shipper"), what="the server accepts")
 
     def pids(self, role=None):
         master = psutil.Process(self.process.pid)
@@ -294,8 +294,10 @@ def shipping(folder):
 
 
 def fill(sluice, text, size):
-    """PUTs text again and again, in bodies of 50 lines, until size bytes are in; each line counts as part of one record."""
+    """PUTs text again and again, in bodies of 200 lines, until size bytes are in; the shipper stays stopped."""
     lines = text.splitlines(keepends=True)
+    shipper = sluice.pids("shipper")[0]
+    os.kill(shipper, signal.SIGSTOP)  # what is to be a backlog must not be shipped
     with socket.create_connection(("127.0.0.1", sluice.port)) as s:
         answers = s.makefile("rb")
         sent = waiting = 0
@@ -443,7 +445,8 @@ def main(names):
     unknown = [name for name in names if name not in MEASUREMENTS]
     if unknown:
         sys.exit(f"bench: unknown {unknown}: one of {', '.join(MEASUREMENTS)}")
-    subprocess.run(["make", "-s", f"B={BUILD.relative_to(TOP)}", f"{BUILD.relative_to(TOP)}/test/bench/load"], cwd=TOP, check=True)
+    tree = BUILD.relative_to(TOP)
+    subprocess.run(["make", "-s", f"B={tree}", "all", f"{tree}/test/bench/load"], cwd=TOP, check=True)
     folder = Path(tempfile.mkdtemp(prefix="sluice-bench-", dir=os.environ.get("BENCH_DIR", BUILD)))
     try:
         for name in names or MEASUREMENTS:
