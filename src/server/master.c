@@ -283,7 +283,7 @@ open_log(const struct core_conf *core)
 {
 	char path[1024];
 
-	log_threshold = (enum log_level)core->log_level;
+	log_threshold = core->error_log.n == 0 ? LOG_INFO : (enum log_level)core->log_level;
 	log_set_style((enum log_style)core->log_style);
 	str_copyz(path, sizeof(path), core->error_log);
 	if (log_open(core->error_log.n == 0 || str_is(core->error_log, "stderr") ? NULL : path) !=

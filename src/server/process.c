@@ -40,24 +40,26 @@ static struct {
 	struct zone_slot *slot;
 } child;
 
+/* Reads to the end of what is there: readiness is told once, and the last order may come together with the master's end. */
 static void
 on_control(struct io *io, unsigned events)
 {
-	char orders[64];
-	ssize_t n = read(io->fd, orders, sizeof(orders));
+	char order;
+	ssize_t n;
 
 	(void)events;
-	io_unready(io, IO_READ);
-	for (ssize_t i = 0; i < n; i++) {
-		if (orders[i] == ORDER_REOPEN)
+	while ((n = read(io->fd, &order, 1)) == 1) {
+		if (order == ORDER_REOPEN)
 			log_reopen();
 		else
-			child.on_order(orders[i], child.arg);
+			child.on_order(order, child.arg);
 	}
-	if (n == 0) {
-		io_del(io);
-		child.on_order(ORDER_STOP, child.arg);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		io_unready(io, IO_READ);
+		return;
 	}
+	io_del(io);
+	child.on_order(ORDER_STOP, child.arg);
 }
 
 static void

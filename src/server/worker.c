@@ -1,7 +1,9 @@
 /*
  * A worker: accepts, serves, stores. Everything it does is in the layers below; this is its life from fork to exit.
  */
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "ingest/ingest.h"
@@ -43,6 +45,19 @@ on_ring(void *arg)
 	(void)arg;
 }
 
+/* As many as the configuration says, or as there are descriptors, less some for files and sockets of our own. */
+static unsigned
+connection_limit(const struct core_conf *core)
+{
+	struct rlimit files;
+
+	if (core->worker_connections > 0)
+		return (unsigned)core->worker_connections;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > UINT_MAX)
+		return UINT_MAX;
+	return files.rlim_cur > 128 ? (unsigned)files.rlim_cur - 64 : 64;
+}
+
 static int
 serve(const struct process_env *env)
 {
@@ -52,6 +67,7 @@ serve(const struct process_env *env)
 
 	if (err == 0)
 		err = ingest_open(gen->conf, env->zone, env->keys, env->slot, life);
+	http_limit_connections(connection_limit(core_of(gen->conf)));
 	for (unsigned i = 0; i < gen->n_fds && err == 0; i++)
 		if (gen->fds[i].index < 0 || (unsigned)gen->fds[i].index == env->index)
 			err = http_serve(gen->fds[i].fd, gen->fds[i].listen);

@@ -105,7 +105,7 @@ http {{
 
     def start(self):
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen([BUILD / "sluice", "-c", self.conf], stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen([BUILD / "sluice", "-c", self.conf], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         wait_for(lambda: accepts(self.port) and self.pids("worker") and self.pids("shipper"), what="the server accepts")
 
     def pids(self, role=None):
@@ -403,7 +403,7 @@ def start(folder):
     def until_first(sluice):
         with open(sluice.folder / "log", "ab") as log:
             began = time.monotonic()
-            sluice.process = subprocess.Popen([BUILD / "sluice", "-c", sluice.conf], stderr=log, stdin=subprocess.DEVNULL)
+            sluice.process = subprocess.Popen([BUILD / "sluice", "-c", sluice.conf], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", sluice.port), 5) as s:
                 s.sendall(request)
