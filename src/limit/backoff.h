@@ -6,6 +6,9 @@
 
 #include "base/base.h"
 
+/* No wait is longer, whatever the policy says: a year. */
+#define BACKOFF_MAX_NS (INT64_C(365) * 86400 * 1000000000)
+
 struct backoff_policy {
 	int64_t initial, max; /* ns */
 	double multiplier;

@@ -1,30 +1,27 @@
 /*
- * See breaker.h.
+ * See breaker.h. Called by the shipper before and after each attempt.
  */
 #include "limit/breaker.h"
+
+#include "base/clock.h"
 
 void
 breaker_init(struct breaker *b, uint64_t failures_max, int64_t open_ns)
 {
-	*b = (struct breaker){ .failures_max = failures_max, .open_ns = open_ns };
+	*b = (struct breaker){ .failures_max = failures_max, .open_ns = open_ns, .period = 1 };
 }
 
-bool
+uint32_t
 breaker_take(struct breaker *b, int64_t now)
 {
 	if (b->state == BREAKER_OPEN && now >= b->open_until)
 		b->state = BREAKER_HALF_OPEN;
-	switch (b->state) {
-	case BREAKER_CLOSED:
-		return true;
-	case BREAKER_HALF_OPEN:
-		if (b->probing)
-			return false;
-		b->probing = true;
-		return true;
-	default:
-		return false;
-	}
+	if (b->state == BREAKER_CLOSED)
+		return b->period;
+	if (b->state == BREAKER_OPEN || b->probing)
+		return 0;
+	b->probing = true;
+	return b->period;
 }
 
 void
@@ -35,21 +32,27 @@ breaker_success(struct breaker *b)
 	b->probing = false;
 }
 
-void
-breaker_failure(struct breaker *b, bool held, int64_t now)
+bool
+breaker_failure(struct breaker *b, uint32_t ticket, bool held, int64_t now)
 {
-	b->failures++;
-	if (held || b->state == BREAKER_HALF_OPEN || b->failures >= b->failures_max) {
-		b->state = BREAKER_OPEN;
-		b->open_until = now + b->open_ns;
-	}
+	if (ticket != b->period || b->state == BREAKER_OPEN)
+		return false;
 	b->probing = false;
+	b->failures++;
+	if (!held && b->state == BREAKER_CLOSED && b->failures < b->failures_max)
+		return false;
+	b->state = BREAKER_OPEN;
+	b->open_until = now + b->open_ns;
+	if (++b->period == 0)
+		b->period = 1;
+	return true;
 }
 
 void
-breaker_cancel(struct breaker *b)
+breaker_cancel(struct breaker *b, uint32_t ticket)
 {
-	b->probing = false;
+	if (ticket == b->period)
+		b->probing = false;
 }
 
 int64_t
@@ -57,5 +60,5 @@ breaker_next(const struct breaker *b, int64_t now)
 {
 	if (b->state == BREAKER_OPEN)
 		return MAX(now, b->open_until);
-	return now;
+	return b->state == BREAKER_HALF_OPEN && b->probing ? CLOCK_NEVER : now;
 }

@@ -11,21 +11,22 @@
 #include "ship/path.h"
 #include "spool/segment.h"
 
-/* True if the file at path is the segment with this id. */
-static bool
+/* 1 if the file at path is the segment with this id, 0 if it is another or none; or an error: then nobody knows. */
+static int
 is_segment(const char *path, const struct id *id)
 {
 	unsigned char head[SEGMENT_HEADER_LEN];
 	struct segment_header h;
+	ssize_t got;
 	int fd = file_open(path, O_RDONLY);
-	bool is;
 
 	if (fd < 0)
-		return false;
-	is = file_read_full(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
-	     segment_decode_header(head, sizeof(head), &h) == 0 && id_eq(h.id, *id);
+		return fd == ERR_NOT_FOUND ? 0 : fd;
+	got = file_read_full(fd, head, sizeof(head), 0);
 	file_close(fd);
-	return is;
+	if (got < 0)
+		return (int)got;
+	return segment_decode_header(head, (size_t)got, &h) == 0 && id_eq(h.id, *id);
 }
 
 static int
@@ -36,37 +37,50 @@ set_aside(const char *dir, const char *path, const char *name)
 
 	if (err == 0)
 		err = file_rename(path, path_join(&to, dir, "corrupt", name));
+	if (err == 0)
+		err = file_sync_dir(folder.s);
 	log_event(LOG_ERROR, "ship", "damaged segment set aside", LOG_S("file", to.s), LOG_ERR(err),
 	    LOG_END);
 	return err;
 }
 
+/* Source i, if it lies in this place. 1 if it did, 0 if not, or an error. */
+static int
+remove_source(const struct bundle *b, unsigned i, const char *dir, const char *place, bool keep)
+{
+	struct path path;
+	int is = is_segment(path_join(&path, dir, place, b->sources[i].name), &b->sources[i].id);
+	int err;
+
+	if (is != 1)
+		return is;
+	err = keep ? set_aside(dir, path.s, b->sources[i].name) : file_unlink(path.s);
+	file_crash_point("ship.source_unlinked");
+	return err ? err : 1;
+}
+
 int
 bundle_unlink_sources(const struct bundle *b, const char *dir, const bool *keep)
 {
-	static const char *const places[] = { "aggregation", NULL };
-	struct path path;
 	bool in_stream = false;
-	int err = keys_sync();
+	struct path path;
+	int got = keys_sync();
 
-	for (unsigned i = 0; i < b->n_sources && err == 0; i++)
-		for (unsigned k = 0; k < ARRAY_LEN(places) && err == 0; k++) {
-			path_join(&path, dir, places[k], b->sources[i].name);
-			if (!is_segment(path.s, &b->sources[i].id))
-				continue;
-			if (keep != NULL && keep[i])
-				err = set_aside(dir, path.s, b->sources[i].name);
-			else
-				err = file_unlink(path.s);
-			in_stream = in_stream || places[k] == NULL;
-			file_crash_point("ship.source_unlinked");
+	for (unsigned i = 0; i < b->n_sources && got >= 0; i++) {
+		bool kept = keep != NULL && keep[i];
+
+		got = remove_source(b, i, dir, "aggregation", kept);
+		if (got == 0) {
+			got = remove_source(b, i, dir, NULL, kept);
+			in_stream = in_stream || got == 1;
 		}
-	if (err == 0)
-		err = file_sync_dir(path_join(&path, dir, NULL, "aggregation"));
-	if (err == 0 && in_stream)
-		err = file_sync_dir(dir);
+	}
+	if (got >= 0)
+		got = file_sync_dir(path_join(&path, dir, NULL, "aggregation"));
+	if (got == 0 && in_stream)
+		got = file_sync_dir(dir);
 	file_crash_point("ship.sources_synced");
-	return err;
+	return got;
 }
 
 int

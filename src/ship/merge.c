@@ -7,6 +7,7 @@
 
 struct lane {
 	struct reader *reader;
+	uint64_t length;
 	struct reader_record record; /* next to come out */
 	uint64_t skipped;
 };
@@ -52,20 +53,30 @@ sift_down(struct merge *m, unsigned i)
 	}
 }
 
-/* 1: the lane has a next record; 0: it is at its end; or an error. */
+/*
+ * 1: the lane has a next record; 0: it is at its end; or an error. Zeros before the end of a sealed segment are a block that was lost,
+ * unless nothing valid follows. A search that became too dear ends the lane: what is left of it is kept as damaged.
+ */
 static int
 advance(struct lane *lane)
 {
 	for (;;) {
-		uint64_t skipped = 0;
-		int got = reader_next(lane->reader, &lane->record);
+		uint64_t end = reader_end(lane->reader), skipped = 0;
+		int got = reader_next(lane->reader, &lane->record), more;
 
-		if (got != ERR_CORRUPT)
+		if (got == 1 || (got < 0 && got != ERR_CORRUPT))
 			return got;
-		got = reader_resync(lane->reader, &skipped);
-		lane->skipped += skipped;
-		if (got <= 0)
-			return got;
+		if (got == 0 && reader_end(lane->reader) >= lane->length)
+			return 0;
+		more = reader_resync(lane->reader, &skipped);
+		if (more == ERR_CORRUPT)
+			skipped = lane->length - end;
+		else if (more < 0)
+			return more;
+		if (got != 0 || more != 0)
+			lane->skipped += skipped;
+		if (more != 1)
+			return 0;
 	}
 }
 
@@ -74,6 +85,7 @@ open_lane(struct lane *lane, const struct merge_source *source)
 {
 	int err = reader_open(source->path, source->length, &lane->reader);
 
+	lane->length = source->length;
 	if (err == ERR_CORRUPT)
 		return ERR_NOT_FOUND;
 	if (err != 0)

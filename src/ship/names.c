@@ -1,5 +1,6 @@
 /*
- * Sorted sets of file names. See scan.h.
+ * Sets of file names. See scan.h. A set with a limit is sorted and cut whenever it holds twice as many: one pass over the folder, memory
+ * for the limit.
  */
 #include <stdlib.h>
 
@@ -9,38 +10,8 @@
 struct collect {
 	struct names *set;
 	const char *suffix;
+	bool cut; /* v[limit - 1] is the greatest that counts */
 };
-
-static int
-collect_one(const char *name, void *arg)
-{
-	struct collect *c = arg;
-	size_t n = strlen(name);
-	bool wanted = *c->suffix != '\0' ? str_ends(str_of(name), str_of(c->suffix))
-					 : name_kind(str_of(name)) == NAME_SEALED;
-
-	if (!wanted || n >= SCAN_NAME_MAX)
-		return 0;
-	if (c->set->n == c->set->cap) {
-		size_t cap = c->set->cap ? 2 * c->set->cap : 64;
-		void *v = realloc(c->set->v, cap * SCAN_NAME_MAX);
-
-		if (v == NULL)
-			return ERR_NOMEM;
-		c->set->v = v;
-		c->set->cap = cap;
-	}
-	memcpy(c->set->v[c->set->n++], name, n + 1);
-	return 0;
-}
-
-int
-names_list(struct names *set, const char *dir, const char *suffix)
-{
-	struct collect c = { set, suffix };
-
-	return file_each(dir, collect_one, &c);
-}
 
 static int
 by_name(const void *a, const void *b)
@@ -55,6 +26,62 @@ names_sort(struct names *set)
 		qsort(set->v, set->n, SCAN_NAME_MAX, by_name);
 }
 
+int
+names_add(struct names *set, const char *name)
+{
+	if (set->n == set->cap) {
+		size_t cap = set->cap ? 2 * set->cap : 64;
+		void *v = realloc(set->v, cap * SCAN_NAME_MAX);
+
+		if (v == NULL)
+			return ERR_NOMEM;
+		set->v = v;
+		set->cap = cap;
+	}
+	strcpy(set->v[set->n++], name);
+	return 0;
+}
+
+static void
+cut(struct names *set)
+{
+	names_sort(set);
+	if (set->limit > 0)
+		set->n = MIN(set->n, set->limit);
+}
+
+static int
+collect_one(const char *name, void *arg)
+{
+	struct collect *c = arg;
+	struct names *set = c->set;
+	bool wanted = *c->suffix != '\0' ? str_ends(str_of(name), str_of(c->suffix))
+					 : name_kind(str_of(name)) == NAME_SEALED;
+	int err;
+
+	if (!wanted || strlen(name) >= SCAN_NAME_MAX)
+		return 0;
+	set->seen++;
+	if (c->cut && strcmp(name, set->v[set->limit - 1]) > 0)
+		return 0;
+	err = names_add(set, name);
+	if (err == 0 && set->limit > 0 && set->n == 2 * set->limit) {
+		cut(set);
+		c->cut = true;
+	}
+	return err;
+}
+
+int
+names_list(struct names *set, const char *dir, const char *suffix)
+{
+	struct collect c = { .set = set, .suffix = suffix };
+	int err = file_each(dir, collect_one, &c);
+
+	cut(set);
+	return err;
+}
+
 bool
 names_has(const struct names *set, const char *name)
 {
@@ -65,5 +92,5 @@ void
 names_fini(struct names *set)
 {
 	free(set->v);
-	*set = (struct names){ NULL, 0, 0 };
+	*set = (struct names){ .v = NULL };
 }

@@ -14,15 +14,24 @@
 /* Sealed segments wait a moment for those that other workers seal at the same time. */
 #define GATHER_MAX (2 * NS_PER_S)
 
+/* A look costs at most this share of the time, and is taken now and then even if nobody asked for it. */
+#define LOOK_SHARE 20
+#define LOOK_AT_LEAST (60 * NS_PER_S)
+#define USAGE_SHARE 50
+
 struct turn {
 	struct ship_stream *stream;
 	struct scan scan;
 	struct bundle bundle;
 	struct bundle_packed packed;
 	int level;
-	bool first;
-	int64_t due; /* UTC ns: when the next bundle would be due; CLOCK_NEVER */
-	uint64_t usage;
+	bool fresh;          /* nothing was done since the last look */
+	int64_t due;         /* UTC ns: when the next bundle would be due; CLOCK_NEVER */
+	int64_t look_after;  /* monotonic: not before, unless there is nothing else to do */
+	int64_t look_latest; /* monotonic */
+	bool weigh;
+	int64_t weigh_after; /* monotonic */
+	struct scan_usage usage;
 };
 
 static int64_t
@@ -46,7 +55,7 @@ gather(const struct turn *t, unsigned i, struct bundle *b)
 	for (; i < s->n_segments && b->n_sources < BUNDLE_MAX_SOURCES; i++) {
 		struct bundle_source *src = &b->sources[b->n_sources];
 
-		if (hour_of(s->segments[i].created) != hour)
+		if (s->segments[i].used || hour_of(s->segments[i].created) != hour)
 			continue;
 		src->id = s->segments[i].id;
 		src->length = s->segments[i].bytes;
@@ -59,9 +68,9 @@ gather(const struct turn *t, unsigned i, struct bundle *b)
 	return bytes;
 }
 
-/* When the bundle that segment i begins is to be closed, for what is there now. */
+/* When the bundle that segment i begins is to be closed, for what is there now; 0: at once. */
 static int64_t
-due_at(const struct turn *t, unsigned i, uint64_t bytes, unsigned sources)
+due_at(const struct turn *t, unsigned i, uint64_t bytes, unsigned sources, int64_t now)
 {
 	const struct scan_segment *seg = &t->scan.segments[i];
 	int64_t interval = t->stream->conf->bundle_interval;
@@ -70,6 +79,9 @@ due_at(const struct turn *t, unsigned i, uint64_t bytes, unsigned sources)
 
 	if (t->stream->ship->draining || seg->claimed || bytes >= t->stream->conf->bundle_size ||
 	    sources == BUNDLE_MAX_SOURCES)
+		return 0;
+	/* A clock that was set back must not hold data until it is that late again. */
+	if (seg->created > now || seg->modified > now)
 		return 0;
 	return MAX(closes, gathered);
 }
@@ -86,38 +98,42 @@ choose(struct turn *t)
 		int64_t hour = hour_of(t->scan.segments[i].created), due;
 		uint64_t bytes;
 
-		if (hour == last_hour)
+		if (t->scan.segments[i].used || hour == last_hour)
 			continue;
 		last_hour = hour;
 		bytes = gather(t, i, &t->bundle);
-		due = due_at(t, i, bytes, t->bundle.n_sources);
-		/* A clock that was set back must not hold data for long. */
-		if (due <= now || due > now + t->stream->conf->bundle_interval + HOUR_NS)
+		due = due_at(t, i, bytes, t->bundle.n_sources, now);
+		if (due <= now)
 			return true;
 		t->due = MIN(t->due, due);
 	}
 	return false;
 }
 
-/* gzip_level auto: 6 at leisure, less the longer the oldest segment has been due. */
+/* gzip_level auto: 6 at leisure, less the more there is to pack and the longer it has been due. */
 static int
 choose_level(const struct turn *t)
 {
-	int64_t late = clock_wall() - (t->scan.oldest + t->stream->conf->bundle_interval);
+	const struct stream_conf *conf = t->stream->conf;
+	int64_t late = clock_wall() - (t->scan.oldest + conf->bundle_interval);
+	uint64_t bytes = 0, bundles;
 
-	if (t->stream->conf->gzip_level > 0)
-		return t->stream->conf->gzip_level;
-	if (t->scan.n_segments < 8 && late < 10 * NS_PER_S)
+	if (conf->gzip_level > 0)
+		return conf->gzip_level;
+	for (unsigned i = 0; i < t->scan.n_segments; i++)
+		bytes += t->scan.segments[i].used ? 0 : t->scan.segments[i].bytes;
+	bundles = bytes / MAX(conf->bundle_size, UINT64_C(1));
+	if (bundles < 2 && (t->scan.oldest == 0 || late < 10 * NS_PER_S))
 		return 6;
-	if (t->scan.n_segments < 16 && late < 30 * NS_PER_S)
+	if (bundles < 4 && late < 30 * NS_PER_S)
 		return 4;
-	return t->scan.n_segments < 32 && late < 60 * NS_PER_S ? 2 : 1;
+	return bundles < 8 && late < 60 * NS_PER_S ? 2 : 1;
 }
 
 /* ---- steps 7 to 10, on a helper ---- */
 
-static const struct scan_segment *
-segment_named(const struct scan *s, const char *name)
+static struct scan_segment *
+segment_named(struct scan *s, const char *name)
 {
 	for (unsigned i = 0; i < s->n_segments; i++)
 		if (strcmp(s->segments[i].name, name) == 0)
@@ -126,7 +142,7 @@ segment_named(const struct scan *s, const char *name)
 }
 
 static int
-claim(const struct turn *t)
+claim(struct turn *t)
 {
 	const char *dir = t->scan.dir;
 	struct path from, to;
@@ -185,7 +201,7 @@ scan_on_disk(void *arg)
 	struct turn *t = arg;
 	int err = scan_bundles(&t->scan);
 
-	if (err == 0)
+	if (err == 0 && t->weigh)
 		err = scan_usage(t->scan.dir, &t->usage);
 	return err;
 }
@@ -199,10 +215,13 @@ pack(struct turn *t)
 	int64_t begun = clock_mono();
 	int err;
 
+	t->fresh = false;
 	t->level = choose_level(t);
-	err = ship_block(pack_on_disk, t);
+	err = ship_compute(pack_on_disk, t);
 	if (err != 0)
 		return err;
+	if (!upload_add_ready(s, &t->bundle.id))
+		t->scan.more_ready = true;
 	if (t->packed.skipped > 0)
 		log_event(LOG_ERROR, "ship", "damaged bytes passed over",
 		    LOG_STR("stream", s->conf->name), LOG_I("bytes", t->packed.skipped),
@@ -220,88 +239,148 @@ new_bundle(struct turn *t)
 	struct ship_stream *s = t->stream;
 	int err;
 
+	t->fresh = false;
 	t->bundle.id = id_new();
 	t->bundle.unique = s->probed && !s->sink->conditional;
+	t->bundle.n = upload_number(s, t->bundle.hour);
 	strcpy(t->bundle.host, s->ship->host);
+	for (unsigned i = 0; i < t->bundle.n_sources; i++)
+		segment_named(&t->scan, t->bundle.sources[i].name)->used = true;
 	log_event(LOG_DEBUG, "ship", "files to bundle", LOG_STR("stream", s->conf->name),
 	    LOG_I("files", t->bundle.n_sources), LOG_END);
 	err = ship_block(fix_on_disk, t);
+	if (err != 0)
+		return err;
+	upload_number_fixed(s, t->bundle.hour, t->bundle.n);
+	return pack(t);
+}
+
+static int
+pack_again(struct turn *t)
+{
+	int err;
+
+	t->scan.has_unpacked = false;
+	err = ship_block(read_on_disk, t);
 	return err ? err : pack(t);
 }
 
-static void
-start_uploads(struct turn *t)
+static bool
+has_work(const struct turn *t)
 {
-	struct ship_stream *s = t->stream;
+	if (t->scan.has_unpacked || t->stream->n_ready > 0 || t->stream->n_uploads > 0)
+		return true;
+	for (unsigned i = 0; i < t->scan.n_segments; i++)
+		if (!t->scan.segments[i].used)
+			return true;
+	return false;
+}
 
-	for (unsigned i = 0; i < t->scan.n_ready && upload_has_room(s); i++)
-		if (!upload_is_busy(s, &t->scan.ready[i], NULL) &&
-		    upload_bundle(s, &t->scan.ready[i]) != 0)
-			return;
+static bool
+must_look(const struct turn *t)
+{
+	const struct ship_stream *s = t->stream;
+	int64_t now = clock_mono();
+
+	if (s->distrust || now >= t->look_latest)
+		return true;
+	if (s->rescan && (now >= t->look_after || s->ship->draining))
+		return true;
+	if (has_work(t))
+		return false;
+	return t->scan.more_segments || t->scan.more_ready || (s->ship->draining && !t->fresh);
+}
+
+/* Bundles that were ready before and are on their way still stay so. */
+static void
+keep_ready(struct ship_stream *s, struct scan *scan)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < s->n_ready; i++)
+		if (upload_is_busy(s, &s->ready[i], NULL))
+			s->ready[kept++] = s->ready[i];
+	s->n_ready = kept;
+	for (unsigned i = 0; i < scan->n_ready; i++)
+		if (!upload_add_ready(s, &scan->ready[i]))
+			scan->more_ready = true;
 }
 
 static int
 look(struct turn *t)
 {
 	struct ship_stream *s = t->stream;
-	struct zone_stream *shared = zone_stream(s->ship->zone, s->conf->index);
+	int64_t begun = clock_mono(), now;
 	int err;
 
 	t->scan.dir = s->conf->dir;
-	t->scan.first = t->first;
+	t->scan.distrust = s->distrust;
+	t->scan.after = s->last;
 	t->scan.n_busy = 0;
 	for (unsigned i = 0; i < SHIP_MAX_UPLOADS; i++)
 		if (s->uploads[i].busy)
 			t->scan.busy[t->scan.n_busy++] = s->uploads[i].id;
+	t->weigh = begun >= t->weigh_after;
+	s->rescan = s->distrust = false;
+	s->looking = true;
 	err = ship_block(scan_on_disk, t);
-	if (err != 0)
+	s->looking = false;
+	if (err != 0) {
+		s->distrust = true;
 		return err;
-	t->first = false;
-	s->waiting_files = t->scan.waiting_files;
-	s->status.waiting_files = t->scan.waiting_files;
-	s->status.waiting_bytes = t->usage;
-	s->status.oldest = t->scan.oldest;
-	atomic_store_explicit(&shared->on_disk, t->usage, memory_order_relaxed);
-	atomic_fetch_add_explicit(&shared->looked_at, 1, memory_order_release);
+	}
+	now = clock_mono();
+	keep_ready(s, &t->scan);
+	t->fresh = true;
+	t->look_after = now + MIN(LOOK_SHARE * (now - begun), NS_PER_S);
+	t->look_latest = now + LOOK_AT_LEAST;
+	if (t->weigh)
+		t->weigh_after = now + USAGE_SHARE * (now - begun);
+	else
+		t->look_latest = t->weigh_after;
+	ship_stream_report(s, t->scan.waiting_files, t->scan.oldest, t->weigh ? &t->usage : NULL);
 	return 0;
 }
 
-/* 1: there may be more to do at once; 0: wait; or an error. */
+/* 1: there may be more to do at once; 0: wait until *until; or an error. */
 static int
-take_turn(struct turn *t)
+take_turn(struct turn *t, int64_t *until)
 {
-	int err = look(t);
+	int64_t send_at;
+	int err;
 
-	if (err != 0)
-		return err;
-	start_uploads(t);
-	if (t->scan.has_unpacked) {
-		err = ship_block(read_on_disk, t);
-		if (err == 0)
-			err = pack(t);
+	if (must_look(t)) {
+		err = look(t);
+		if (err != 0)
+			return err;
+	}
+	send_at = upload_bundles(t->stream);
+	if (t->scan.has_unpacked || choose(t)) {
+		err = t->scan.has_unpacked ? pack_again(t) : new_bundle(t);
 		return err ? err : 1;
 	}
-	if (choose(t)) {
-		err = new_bundle(t);
-		return err ? err : 1;
-	}
+	if (must_look(t))
+		return 1;
+	*until = MIN(send_at, t->look_latest);
+	if (t->stream->rescan)
+		*until = MIN(*until, t->look_after);
+	if (t->due != CLOCK_NEVER)
+		*until = MIN(*until, clock_mono() + MAX(t->due - clock_wall(), NS_PER_MS));
 	return 0;
 }
 
-static int64_t
-next_turn(const struct turn *t)
+static bool
+is_idle(const struct turn *t)
 {
-	int64_t now = clock_mono(), wait = NS_PER_S;
+	const struct ship_stream *s = t->stream;
 
-	if (t->due != CLOCK_NEVER)
-		wait = MIN(wait, MAX(t->due - clock_wall(), 0));
-	return now + MAX(wait, NS_PER_MS);
+	return t->fresh && t->scan.waiting_files == 0 && s->n_uploads == 0 && !s->rescan &&
+	       !s->distrust;
 }
 
 void
 plan_run(void *arg)
 {
-	static const struct backoff_policy again = { 100 * NS_PER_MS, 10 * NS_PER_S, 2, true };
 	struct ship_stream *s = arg;
 	struct turn *t = calloc(1, sizeof(*t));
 	unsigned failures = 0;
@@ -311,26 +390,22 @@ plan_run(void *arg)
 		return;
 	}
 	t->stream = s;
-	t->first = true;
 	while (!task_cancelled()) {
-		int got = take_turn(t);
+		int64_t until = CLOCK_NEVER;
+		int got = take_turn(t, &until);
 
-		s->idle = got == 0 && t->scan.waiting_files == 0 && s->n_uploads == 0;
-		if (s->idle)
-			waitq_wake_all(&s->ship->drained);
-		if (got == 1) {
-			failures = 0;
-			continue;
-		}
+		ship_stream_idle(s, got == 0 && is_idle(t));
 		if (got < 0) {
 			log_event(LOG_ERROR, "ship", "turn failed: reading the disk again",
 			    LOG_STR("stream", s->conf->name), LOG_ERR(got), LOG_END);
-			task_sleep_until(
-			    clock_mono() + backoff_wait(&again, failures++, random_u64()));
-			continue;
+			s->distrust = true;
+		} else if (got == 0 && !s->distrust) {
+			ship_stream_wait(s, until);
 		}
-		failures = 0;
-		ship_stream_wait(s, next_turn(t));
+		if (!s->distrust)
+			failures = 0;
+		else
+			ship_retreat(failures++);
 	}
 	free(t);
 }

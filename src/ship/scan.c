@@ -49,15 +49,28 @@ sync_folders(const char *dir)
 	return err;
 }
 
-static int
-unlink_all(const char *dir, const char *sub, const char *suffix)
+/* Is it a left-over of ours? Lists and packs being written carry the id of their bundle, and a busy one's belongs to its upload; `.part` of a
+ * segment is what a conversion of an origin gateway's file left. */
+static bool
+is_leftover(const struct scan *s, const char *name)
 {
-	struct names set = { NULL, 0, 0 };
+	struct id id;
+
+	if (id_of_name(name, &id) == 0)
+		return !is_busy(s, &id);
+	return s->distrust && name_kind(str_of(name)) == NAME_PART;
+}
+
+static int
+unlink_leftovers(const struct scan *s, const char *sub, const char *suffix)
+{
+	struct names set = { .v = NULL };
 	struct path folder, file;
-	int err = names_list(&set, path_join(&folder, dir, NULL, sub), suffix);
+	int err = names_list(&set, path_join(&folder, s->dir, NULL, sub), suffix);
 
 	for (size_t i = 0; i < set.n && err == 0; i++)
-		err = file_unlink(path_join(&file, dir, sub, set.v[i]));
+		if (is_leftover(s, set.v[i]))
+			err = file_unlink(path_join(&file, s->dir, sub, set.v[i]));
 	names_fini(&set);
 	return err;
 }
@@ -67,12 +80,15 @@ list_folders(struct look *l)
 {
 	const char *dir = l->s->dir;
 	struct path agg, up;
-	int err = unlink_all(dir, "aggregation", ".tmp");
+	int err = unlink_leftovers(l->s, "aggregation", ".tmp");
 
+	if (err == 0 && l->s->distrust)
+		err = unlink_leftovers(l->s, "aggregation", ".part");
 	if (err == 0)
-		err = unlink_all(dir, "uploading", ".part");
+		err = unlink_leftovers(l->s, "uploading", ".part");
 	path_join(&agg, dir, NULL, "aggregation");
 	path_join(&up, dir, NULL, "uploading");
+	l->sealed.limit = SCAN_MAX_SEGMENTS;
 	if (err == 0)
 		err = names_list(&l->lists, agg.s, ".list");
 	if (err == 0)
@@ -83,10 +99,6 @@ list_folders(struct look *l)
 		err = names_list(&l->gzs, up.s, ".gz");
 	if (err == 0)
 		err = names_list(&l->sealed, dir, "");
-	names_sort(&l->lists);
-	names_sort(&l->gzs);
-	names_sort(&l->claimed);
-	names_sort(&l->sealed);
 	return err;
 }
 
@@ -104,20 +116,21 @@ static int
 mark_listed(struct look *l)
 {
 	const struct bundle *b = l->bundle;
+	int err = 0;
 
-	for (unsigned i = 0; i < b->n_sources; i++) {
-		if (l->listed.n == l->listed.cap) {
-			size_t cap = l->listed.cap ? 2 * l->listed.cap : 64;
-			void *v = realloc(l->listed.v, cap * SCAN_NAME_MAX);
+	for (unsigned i = 0; i < b->n_sources && err == 0; i++)
+		err = names_add(&l->listed, b->sources[i].name);
+	return err;
+}
 
-			if (v == NULL)
-				return ERR_NOMEM;
-			l->listed.v = v;
-			l->listed.cap = cap;
-		}
-		strcpy(l->listed.v[l->listed.n++], b->sources[i].name);
-	}
-	return 0;
+/* Does one of the list's sources still lie in aggregation/? */
+static bool
+has_claimed(const struct look *l)
+{
+	for (unsigned i = 0; i < l->bundle->n_sources; i++)
+		if (names_has(&l->claimed, l->bundle->sources[i].name))
+			return true;
+	return false;
 }
 
 static int
@@ -195,20 +208,26 @@ look_at_unpacked(struct look *l, const struct id *id)
 	return have ? have : file_sync_dir(path_join(&p, dir, NULL, "aggregation"));
 }
 
-/* A list that cannot be read is kept for a person, and so is its gz: it may be all that is left of the records. */
+/* A list that cannot be read is kept for a person, and so is its gz: it may be all that is left of the records. The gz goes first, durably:
+ * without a list it would be deleted. */
 static int
 set_list_aside(struct look *l, const struct id *id)
 {
 	const char *dir = l->s->dir;
-	struct path from, to;
-	int err = file_make_dirs(path_join(&to, dir, NULL, "corrupt"));
+	struct path from, to, corrupt;
+	int err = file_make_dirs(path_join(&corrupt, dir, NULL, "corrupt"));
 
-	if (err == 0 && gz_exists(l, id))
+	if (err == 0 && gz_exists(l, id)) {
 		err = file_rename(path_of_id(&from, dir, "uploading", id, ".gz"),
 		    path_of_id(&to, dir, "corrupt", id, ".gz"));
+		if (err == 0)
+			err = file_sync_dir(corrupt.s);
+	}
 	if (err == 0)
 		err = file_rename(path_of_id(&from, dir, "aggregation", id, ".list"),
 		    path_of_id(&to, dir, "corrupt", id, ".list"));
+	if (err == 0)
+		err = file_sync_dir(corrupt.s);
 	log_event(LOG_ERROR, "ship", "damaged list set aside", LOG_S("file", to.s), LOG_ERR(err),
 	    LOG_END);
 	return err;
@@ -229,7 +248,7 @@ look_at_list(struct look *l, const struct id *id)
 			return err;
 		if (!gz)
 			return look_at_unpacked(l, id);
-		err = bundle_unlink_sources(l->bundle, l->s->dir, NULL);
+		err = has_claimed(l) ? bundle_unlink_sources(l->bundle, l->s->dir, NULL) : 0;
 		if (err == 0)
 			err = mark_listed(l);
 		if (err != 0)
@@ -237,18 +256,26 @@ look_at_list(struct look *l, const struct id *id)
 	}
 	if (l->s->n_ready < SCAN_MAX_BUNDLES)
 		l->s->ready[l->s->n_ready++] = *id;
+	else
+		l->s->more_ready = true;
 	return 0;
 }
 
+/* All of them, since any may own a claimed segment; those behind s->after come first. */
 static int
 look_at_lists(struct look *l)
 {
+	size_t first = 0;
+	struct id id;
 	int err = 0;
 
+	while (first < l->lists.n && id_of_name(l->lists.v[first], &id) == 0 &&
+	       memcmp(&id, &l->s->after, sizeof(id)) <= 0)
+		first++;
 	for (size_t i = 0; i < l->lists.n && err == 0; i++) {
-		struct id id;
+		const char *name = l->lists.v[(first + i) % l->lists.n];
 
-		if (id_of_name(l->lists.v[i], &id) == 0 && !is_busy(l->s, &id))
+		if (id_of_name(name, &id) == 0 && !is_busy(l->s, &id))
 			err = look_at_list(l, &id);
 	}
 	return err;
@@ -258,7 +285,7 @@ look_at_lists(struct look *l)
 static int
 clean_up(struct look *l)
 {
-	struct names kept = { NULL, 0, 0 };
+	struct names kept = { .v = NULL };
 	struct path p;
 	struct id id;
 	int err = 0;
@@ -268,7 +295,6 @@ clean_up(struct look *l)
 			err = bundle_finish(l->s->dir, &id);
 	if (err == 0)
 		err = names_list(&kept, path_join(&p, l->s->dir, NULL, "aggregation"), ".list");
-	names_sort(&kept);
 	for (size_t i = 0; i < l->gzs.n && err == 0; i++) {
 		char list[2 * ID_LEN + 6];
 
@@ -311,8 +337,8 @@ add_segment(struct look *l, const char *name, bool claimed)
 		return set_segment_aside(l, p.s, name);
 	if (err != 0)
 		return err == ERR_NOT_FOUND ? 0 : err;
+	*seg = (struct scan_segment){ .claimed = claimed };
 	strcpy(seg->name, name);
-	seg->claimed = claimed;
 	seg->id = h.id;
 	seg->bytes = (uint64_t)st.st_size;
 	seg->created = h.created;
@@ -340,6 +366,7 @@ look_at_segments(struct look *l)
 		if (!names_has(&l->listed, name))
 			err = add_segment(l, name, claimed);
 	}
+	l->s->more_segments = a < l->claimed.n || b < l->sealed.n || l->sealed.seen > l->sealed.n;
 	return err;
 }
 
@@ -350,9 +377,9 @@ scan_bundles(struct scan *s)
 	int err = l.bundle == NULL ? ERR_NOMEM : 0;
 
 	s->n_ready = s->n_segments = s->waiting_files = 0;
-	s->has_unpacked = false;
+	s->has_unpacked = s->more_ready = s->more_segments = false;
 	s->oldest = 0;
-	if (err == 0 && s->first)
+	if (err == 0 && s->distrust)
 		err = sync_folders(s->dir);
 	if (err == 0)
 		err = list_folders(&l);
@@ -362,7 +389,7 @@ scan_bundles(struct scan *s)
 		err = clean_up(&l);
 	if (err == 0)
 		err = look_at_segments(&l);
-	s->waiting_files = (unsigned)(l.sealed.n + l.claimed.n + l.lists.n);
+	s->waiting_files = (unsigned)(l.sealed.seen + l.claimed.n + l.lists.n);
 	bundle_free(l.bundle);
 	names_fini(&l.lists);
 	names_fini(&l.sents);

@@ -1,6 +1,6 @@
 /*
- * What a stream's folder holds, read from the disk at start and at each turn, and what a crash left half done brought to order: steps 6 and 13
- * of the durability protocol. Blocks.
+ * What a stream's folder holds, read from the disk, and what a crash left half done brought to order: steps 6 and 13 of the durability
+ * protocol. Blocks. Memory does not grow with the backlog of segments or objects: of those the oldest are taken.
  */
 #ifndef SLUICE_SHIP_SCAN_H
 #define SLUICE_SHIP_SCAN_H
@@ -15,6 +15,7 @@
 struct scan_segment {
 	char name[SCAN_NAME_MAX];
 	bool claimed; /* lies in aggregation/ already */
+	bool used;    /* for the caller: in a bundle since */
 	struct id id;
 	uint64_t bytes;
 	int64_t created, modified; /* UTC ns */
@@ -23,43 +24,57 @@ struct scan_segment {
 struct scan {
 	/* in */
 	const char *dir;
-	bool first; /* fsync the folders before believing them */
+	bool
+	    distrust; /* at start and after a failed call: fsync the folders before believing them */
 	unsigned n_busy;
 	struct id busy[SCAN_MAX_BUSY]; /* bundles being sent: hands off */
+	struct id after;               /* bundles behind this one come first */
 	/* out */
-	unsigned n_ready; /* list and gz there, in no order */
+	unsigned n_ready; /* list and gz there, sources gone */
 	struct id ready[SCAN_MAX_BUNDLES];
+	bool more_ready;
 	bool has_unpacked; /* a list whose sources are all there, in aggregation/ */
 	struct id unpacked;
 	unsigned n_segments; /* free ones, oldest first */
 	struct scan_segment segments[SCAN_MAX_SEGMENTS];
-	unsigned waiting_files; /* data files of any stage, busy ones included */
+	bool more_segments;
+	unsigned waiting_files; /* free segments and bundles, busy ones included */
 	int64_t oldest;         /* created, of the oldest free segment; 0: none */
 };
 
 int scan_bundles(struct scan *s);
 
-/* The files of an object stream: names of claimed objects (in uploading/) and of sealed ones, oldest first. */
+/* The files of an object stream: the oldest sealed ones are moved to uploading/ until claim_max lie there; names are those. */
 struct scan_objects {
 	const char *dir;
-	bool first;
-	unsigned claim_max;           /* move at most this many sealed ones to uploading/ */
-	unsigned n;                   /* out: objects in uploading/ */
+	bool distrust;
+	unsigned claim_max;
+	unsigned n;                   /* out: objects in uploading/, oldest first */
 	char (*names)[SCAN_NAME_MAX]; /* heap: the caller frees */
+	bool more;                    /* sealed ones were left where they are */
 	unsigned waiting_files;
 };
 int scan_objects(struct scan_objects *s);
 
-/* Bytes of disk the folder tree takes. */
-int scan_usage(const char *dir, uint64_t *bytes);
+/* What the folder tree of a stream weighs, and its oldest data file that waits (UTC ns of its last change; 0: none). */
+struct scan_usage {
+	uint64_t bytes;
+	int64_t oldest;
+};
+int scan_usage(const char *dir, struct scan_usage *out);
+/* Data files of any stage that are not confirmed, recovered orphans or not. */
+int scan_waiting(const char *dir, unsigned *files);
 
-/* A sorted set of file names, for the scanners. */
+/* A set of file names, for the scanners. */
 struct names {
 	char (*v)[SCAN_NAME_MAX];
 	size_t n, cap;
+	size_t limit; /* 0: all; else the least so many are kept */
+	size_t seen;
 };
-/* Adds every entry of dir whose name ends in suffix ("" : segment names); longer names than SCAN_NAME_MAX are passed over. */
+/* Adds every entry of dir whose name ends in suffix ("" : segment names), sorted; longer names than SCAN_NAME_MAX are passed over. */
 int names_list(struct names *set, const char *dir, const char *suffix);
+int names_add(struct names *set, const char *name); /* unsorted */
 void names_sort(struct names *set);
 bool names_has(const struct names *set, const char *name); /* sorted sets only */
 void names_fini(struct names *set);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "ship/path.h"
 #include "ship/scan.h"
@@ -17,18 +18,19 @@ sync_both(const char *dir)
 	return err ? err : file_sync_dir(dir);
 }
 
-/* Side files (.n) of objects that are gone. */
+/* Side files (.n), and their temporaries, of objects that are gone. */
 static int
-drop_orphans(const char *dir, const struct names *objects)
+drop_orphans(const char *dir, const struct names *objects, const char *suffix)
 {
-	struct names side = { NULL, 0, 0 };
+	struct names side = { .v = NULL };
 	struct path p;
-	int err = names_list(&side, path_join(&p, dir, NULL, "uploading"), ".n");
+	int err = names_list(&side, path_join(&p, dir, NULL, "uploading"), suffix);
 
 	for (size_t i = 0; i < side.n && err == 0; i++) {
+		struct str bare = str_sub(str_of(side.v[i]), 0, strlen(side.v[i]) - strlen(suffix));
 		char name[SCAN_NAME_MAX];
 
-		str_copyz(name, sizeof(name), str_sub(str_of(side.v[i]), 0, strlen(side.v[i]) - 2));
+		str_copyz(name, sizeof(name), bare);
 		if (!names_has(objects, name))
 			err = file_unlink(path_join(&p, dir, "uploading", side.v[i]));
 	}
@@ -36,16 +38,16 @@ drop_orphans(const char *dir, const struct names *objects)
 	return err;
 }
 
+/* Moves the n oldest; synced even if there are none left to move, when an earlier try failed half-way (s->distrust). */
 static int
 claim(const struct scan_objects *s, const struct names *sealed)
 {
 	struct path from, to;
-	size_t n = MIN(sealed->n, (size_t)s->claim_max);
 	int err = 0;
 
-	if (n == 0)
+	if (sealed->n == 0)
 		return 0;
-	for (size_t i = 0; i < n && err == 0; i++) {
+	for (size_t i = 0; i < sealed->n && err == 0; i++) {
 		err = file_rename(path_join(&from, s->dir, NULL, sealed->v[i]),
 		    path_join(&to, s->dir, "uploading", sealed->v[i]));
 		file_crash_point("ship.object_claimed");
@@ -56,27 +58,52 @@ claim(const struct scan_objects *s, const struct names *sealed)
 	return err;
 }
 
+/* Fills *claimed, and *sealed with what is to be added to it. */
+static int
+list_both(struct scan_objects *s, struct names *claimed, struct names *sealed)
+{
+	struct path up;
+	int err = names_list(claimed, path_join(&up, s->dir, NULL, "uploading"), "");
+
+	sealed->limit = claimed->n < s->claim_max ? s->claim_max - claimed->n : 1;
+	if (err == 0)
+		err = names_list(sealed, s->dir, "");
+	if (claimed->n >= s->claim_max)
+		sealed->n = 0;
+	s->waiting_files = (unsigned)(claimed->n + sealed->seen);
+	s->more = sealed->seen > sealed->n;
+	return err;
+}
+
+static int
+add_claimed(struct names *claimed, const struct names *sealed)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < sealed->n && err == 0; i++)
+		err = names_add(claimed, sealed->v[i]);
+	names_sort(claimed);
+	return err;
+}
+
 int
 scan_objects(struct scan_objects *s)
 {
-	struct names sealed = { NULL, 0, 0 }, claimed = { NULL, 0, 0 };
-	struct path up;
-	int err = s->first ? sync_both(s->dir) : 0;
+	struct names sealed = { .v = NULL }, claimed = { .v = NULL };
+	int err = s->distrust ? sync_both(s->dir) : 0;
 
 	s->n = 0;
 	s->names = NULL;
-	path_join(&up, s->dir, NULL, "uploading");
 	if (err == 0)
-		err = names_list(&sealed, s->dir, "");
-	names_sort(&sealed);
+		err = list_both(s, &claimed, &sealed);
 	if (err == 0)
 		err = claim(s, &sealed);
 	if (err == 0)
-		err = names_list(&claimed, up.s, "");
-	names_sort(&claimed);
+		err = add_claimed(&claimed, &sealed);
 	if (err == 0)
-		err = drop_orphans(s->dir, &claimed);
-	s->waiting_files = (unsigned)(claimed.n + sealed.n - MIN(sealed.n, (size_t)s->claim_max));
+		err = drop_orphans(s->dir, &claimed, ".n");
+	if (err == 0)
+		err = drop_orphans(s->dir, &claimed, ".n.tmp");
 	if (err == 0) {
 		s->n = (unsigned)claimed.n;
 		s->names = claimed.v;
@@ -89,8 +116,17 @@ scan_objects(struct scan_objects *s)
 
 struct weigh {
 	const char *dir;
-	uint64_t bytes;
+	bool waiting; /* what lies here is still to be delivered */
+	struct scan_usage *out;
 };
+
+static bool
+is_data(const char *name)
+{
+	enum name_kind kind = name_kind(str_of(name));
+
+	return kind == NAME_SEALED || kind == NAME_OPEN || str_ends(str_of(name), STR(".gz"));
+}
 
 static int
 weigh_one(const char *name, void *arg)
@@ -98,25 +134,54 @@ weigh_one(const char *name, void *arg)
 	struct weigh *w = arg;
 	struct path p;
 	struct stat st;
+	int64_t changed;
 
-	if (strlen(name) < 2 * SCAN_NAME_MAX &&
-	    lstat(path_join(&p, w->dir, NULL, name), &st) == 0 && S_ISREG(st.st_mode))
-		w->bytes += (uint64_t)st.st_blocks * 512;
+	if (strlen(name) >= 2 * SCAN_NAME_MAX ||
+	    lstat(path_join(&p, w->dir, NULL, name), &st) != 0 || !S_ISREG(st.st_mode))
+		return 0;
+	w->out->bytes += (uint64_t)st.st_blocks * 512;
+	changed = (int64_t)st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
+	if (w->waiting && is_data(name) && name_kind(str_of(name)) != NAME_OPEN &&
+	    (w->out->oldest == 0 || changed < w->out->oldest))
+		w->out->oldest = changed;
 	return 0;
 }
 
 int
-scan_usage(const char *dir, uint64_t *bytes)
+scan_usage(const char *dir, struct scan_usage *out)
 {
 	static const char *const subs[] = { "aggregation", "uploading", "corrupt" };
-	struct weigh w = { dir, 0 };
+	struct weigh w = { dir, true, out };
 	struct path p;
-	int err = file_each(dir, weigh_one, &w);
+	int err;
 
+	*out = (struct scan_usage){ 0 };
+	err = file_each(dir, weigh_one, &w);
 	for (size_t i = 0; i < ARRAY_LEN(subs) && err == 0; i++) {
 		w.dir = path_join(&p, dir, NULL, subs[i]);
+		w.waiting = strcmp(subs[i], "corrupt") != 0;
 		err = file_each(w.dir, weigh_one, &w);
 	}
-	*bytes = w.bytes;
+	return err;
+}
+
+static int
+count_one(const char *name, void *arg)
+{
+	*(unsigned *)arg += is_data(name);
+	return 0;
+}
+
+int
+scan_waiting(const char *dir, unsigned *files)
+{
+	static const char *const subs[] = { "aggregation", "uploading" };
+	struct path p;
+	int err;
+
+	*files = 0;
+	err = file_each(dir, count_one, files);
+	for (size_t i = 0; i < ARRAY_LEN(subs) && err == 0; i++)
+		err = file_each(path_join(&p, dir, NULL, subs[i]), count_one, files);
 	return err;
 }

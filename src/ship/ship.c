@@ -1,5 +1,5 @@
 /*
- * The shipper's delivery as a whole: the lock that makes it the only one, its streams, orphans, draining, status. Called by server/shipper.c.
+ * The shipper's delivery as a whole: the lock that makes it the only one, its streams, draining, status. Called by server/shipper.c.
  */
 #include "ship/ship.h"
 
@@ -7,20 +7,30 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "ship/keys.h"
 #include "ship/path.h"
 #include "ship/ship_priv.h"
-#include "spool/idem_sweep.h"
-#include "spool/recover.h"
+
+struct backoff_policy ship_retreat_policy = { 100 * NS_PER_MS, 5 * NS_PER_S, 2, true };
 
 int
 ship_block(int (*fn)(void *arg), void *arg)
 {
 	return offload(OFFLOAD_MISC, fn, arg);
 }
+
+/* Nothing is committed in this process, so the pool for that is free for packing. */
+int
+ship_compute(int (*fn)(void *arg), void *arg)
+{
+	return offload(OFFLOAD_COMMIT, fn, arg);
+}
+
+/* ---- what planners share ---- */
 
 void
 ship_stream_wait(struct ship_stream *s, int64_t deadline)
@@ -37,170 +47,44 @@ ship_stream_wake(struct ship_stream *s)
 	waitq_wake_all(&s->wake);
 }
 
-/* ---- orphans ---- */
-
-struct recover_job {
-	const struct stream_conf *conf;
-	struct idem_sweep *sweep;
-	bool first, complete;
-	struct recover_stats stats;
-};
-
-static int
-recover_on_disk(void *arg)
+void
+ship_stream_idle(struct ship_stream *s, bool idle)
 {
-	struct recover_job *job = arg;
-	bool object = job->conf->mode == STREAM_OBJECT;
-	int err = recover_dir(job->conf->dir, &job->stats);
-
-	if (err == 0 && job->first)
-		err = recover_origin_files(job->conf->dir, object, &job->stats);
-	return err;
+	s->idle = idle;
+	if (idle)
+		waitq_wake_all(&s->ship->drained);
 }
 
-/* Step 5: open segments whose owner is gone. */
-static int
-recover_stream(struct ship_stream *s, bool first)
+void
+ship_retreat(unsigned failures)
 {
-	struct recover_job *job = calloc(1, sizeof(*job));
-	int err;
-
-	if (job == NULL)
-		return ERR_NOMEM;
-	job->conf = s->conf;
-	job->first = first;
-	err = ship_block(recover_on_disk, job);
-	if (job->stats.sealed > 0 || job->stats.torn_bytes > 0 || err != 0)
-		log_event(err ? LOG_ERROR : LOG_INFO, "ship", "open segments recovered",
-		    LOG_STR("stream", s->conf->name), LOG_I("sealed", job->stats.sealed),
-		    LOG_I("empty", job->stats.empty), LOG_I("torn_bytes", job->stats.torn_bytes),
-		    LOG_ERR(err), LOG_END);
-	free(job);
-	return err;
+	task_sleep_until(clock_mono() + backoff_wait(&ship_retreat_policy, failures, random_u64()));
 }
 
-static int
-begin_sweep(void *arg)
+void
+ship_stream_report(
+    struct ship_stream *s, unsigned files, int64_t oldest, const struct scan_usage *usage)
 {
-	struct recover_job *job = arg;
+	struct zone_stream *shared = zone_stream(s->ship->zone, s->conf->index);
 
-	return idem_sweep_begin(keys_table(), &job->sweep);
-}
-
-static int
-is_sweep_needed(void *arg)
-{
-	struct recover_job *job = arg;
-
-	return idem_sweep_needed(job->sweep);
-}
-
-static int
-read_keys(void *arg)
-{
-	struct recover_job *job = arg;
-
-	return idem_sweep_segments(job->sweep, job->conf->dir);
-}
-
-static int
-end_sweep(void *arg)
-{
-	struct recover_job *job = arg;
-
-	return idem_sweep_end(job->sweep, job->complete);
-}
-
-/* What is on disk answers for the keys whose owners are gone, once all of their segments are sealed. */
-static int
-look_after_keys(struct ship *ship, struct recover_job *job)
-{
-	int err = ship_block(is_sweep_needed, job);
-
-	if (err == 1) {
-		err = 0;
-		for (unsigned i = 0; i < ship->n && err == 0; i++) {
-			job->conf = ship->streams[i].conf;
-			err = ship_block(read_keys, job);
-		}
-	}
-	return err;
-}
-
-static int
-sweep_keys(struct ship *ship, struct recover_job *job, bool recovered)
-{
-	int err = recovered ? look_after_keys(ship, job) : 0, end;
-
-	job->complete = recovered && err == 0;
-	end = ship_block(end_sweep, job);
-	return err ? err : end;
-}
-
-/* Recovers every stream, and then the keys: one at a time, since a segment that another one holds would be passed over. An error of the
- * keys alone is none of the streams': it is kept in ship->keys_err. */
-static int
-recover_all(struct ship *ship, bool first)
-{
-	struct recover_job *job = calloc(1, sizeof(*job));
-	int err = job ? 0 : ERR_NOMEM;
-
-	while (err == 0 && ship->recovering)
-		err = waitq_park(&ship->recovered, CLOCK_NEVER);
-	if (err != 0) {
-		free(job);
-		return err;
-	}
-	ship->recovering = true;
-	ship->keys_err = ship_block(begin_sweep, job);
-	for (unsigned i = 0; i < ship->n; i++) {
-		int one = recover_stream(&ship->streams[i], first);
-
-		err = err ? err : one;
-	}
-	if (ship->keys_err == 0)
-		ship->keys_err = sweep_keys(ship, job, err == 0);
-	if (ship->keys_err != 0)
-		log_event(LOG_ERROR, "ship", "idempotency keys not looked after",
-		    LOG_ERR(ship->keys_err), LOG_END);
-	free(job);
-	ship->recovering = false;
-	waitq_wake_all(&ship->recovered);
-	return err;
-}
-
-static void
-orphans_task(void *arg)
-{
-	struct ship *ship = arg;
-
-	while (ship->orphans) {
-		ship->orphans = false;
-		if (recover_all(ship, false) == 0 && ship->keys_err == 0)
-			continue;
-		ship->orphans = true;
-		if (task_sleep_until(clock_mono() + NS_PER_S) != 0)
-			break;
-	}
-	ship->looking = false;
-	for (unsigned i = 0; i < ship->n; i++)
-		ship_stream_wake(&ship->streams[i]);
+	s->status.waiting_files = files;
+	if (usage == NULL)
+		return;
+	s->status.waiting_bytes = usage->bytes;
+	s->status.oldest = usage->oldest;
+	if (oldest != 0 && (usage->oldest == 0 || oldest < usage->oldest))
+		s->status.oldest = oldest;
+	atomic_store_explicit(&shared->on_disk, usage->bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&shared->looked_at, 1, memory_order_release);
 }
 
 void
 ship_wake(struct ship *ship, bool orphans)
 {
-	for (unsigned i = 0; i < ship->n; i++) {
-		struct ship_stream *s = &ship->streams[i];
-		uint64_t given_up = atomic_load(&zone_stream(ship->zone, s->conf->index)->orphaned);
-
-		orphans = orphans || given_up != s->given_up;
-		s->given_up = given_up;
-		ship_stream_wake(s);
-	}
-	ship->orphans = ship->orphans || orphans;
-	if (ship->orphans && !ship->looking)
-		ship->looking = task_go("orphans", orphans_task, ship, NULL) == 0;
+	if (orphans)
+		orphans_look(ship);
+	ship->rung = true;
+	waitq_wake_all(&ship->tick);
 }
 
 /* ---- start ---- */
@@ -214,14 +98,17 @@ static int
 lock_on_disk(void *arg)
 {
 	struct lock_job *job = arg;
+	int err;
 
 	job->fd = file_open(job->path.s, O_RDWR | O_CREAT);
 	if (job->fd < 0)
 		return job->fd;
 	if (flock(job->fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
+	err = errno == EWOULDBLOCK ? ERR_LOCKED : ERR_IO;
 	file_close(job->fd);
-	return errno == EWOULDBLOCK ? ERR_LOCKED : ERR_IO;
+	job->fd = -1;
+	return err;
 }
 
 /* A new shipper starts when the old one is gone. */
@@ -258,57 +145,76 @@ open_sink(struct ship_stream *s)
 	return err;
 }
 
-/* Before any of them ships, and so removes what may answer for a key. */
+/* Orphans first: files of the origin gateway are not taken in while planners look. What cannot be recovered now is no reason not to
+ * deliver the rest. */
 static int
-start_streams(struct ship *ship)
+start_tasks(struct ship *ship)
 {
-	int err = recover_all(ship, true);
+	int err = 0;
 
+	if (orphans_recover(ship, true) != 0)
+		orphans_look(ship);
 	for (unsigned i = 0; i < ship->n && err == 0; i++) {
 		struct ship_stream *s = &ship->streams[i];
-		bool object = s->conf->mode == STREAM_OBJECT;
 
-		err = task_go(
-		    object ? "objects" : "planner", object ? object_run : plan_run, s, NULL);
+		if (s->conf->mode == STREAM_OBJECT)
+			err = task_go("objects", object_run, s, NULL);
+		else
+			err = task_go("planner", plan_run, s, NULL);
 	}
-	if (ship->keys_err != 0)
-		ship_wake(ship, true);
-	return err;
+	return err ? err : task_go("watch", watch_run, ship, NULL);
+}
+
+static void
+stream_init(struct ship_stream *s, struct ship *ship, const struct stream_conf *conf)
+{
+	s->ship = ship;
+	s->conf = conf;
+	s->status.stream = conf->name;
+	s->distrust = true;
+	waitq_init(&s->wake);
+	s->given_up = atomic_load(&zone_stream(ship->zone, conf->index)->orphaned);
+	breaker_init(&s->breaker, conf->breaker_failures, conf->breaker_open);
+}
+
+static void
+size_pools(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	offload_limit(OFFLOAD_COMMIT, (unsigned)MIN(MAX(cores, 1), 16));
+	offload_limit(OFFLOAD_MISC, 8);
 }
 
 int
-ship_start(
-    struct conf *c, struct zone *z, struct idem *keys, const char *state_dir, struct ship **out)
+ship_start(struct stream_conf *first, struct zone *z, struct idem *keys, const char *state_dir,
+    struct ship **out)
 {
-	unsigned n = 0, i = 0;
+	unsigned n = 0;
 	struct ship *ship;
 	int err;
 
-	for (struct stream_conf *s = stream_first(c); s != NULL; s = s->next)
+	for (struct stream_conf *s = first; s != NULL; s = s->next)
 		n++;
 	ship = calloc(1, sizeof(*ship) + n * sizeof(struct ship_stream));
 	if (ship == NULL)
 		return ERR_NOMEM;
 	ship->zone = z;
-	ship->n = n;
 	waitq_init(&ship->drained);
+	waitq_init(&ship->tick);
 	waitq_init(&ship->recovered);
 	keys_use(keys);
 	sink_host_name(ship->host, sizeof(ship->host));
+	size_pools();
 	err = wait_for_lock(ship, state_dir);
-	for (struct stream_conf *conf = stream_first(c); conf != NULL && err == 0;
-	     conf = conf->next) {
-		struct ship_stream *s = &ship->streams[i++];
+	for (struct stream_conf *conf = first; conf != NULL && err == 0; conf = conf->next) {
+		struct ship_stream *s = &ship->streams[ship->n++];
 
-		s->ship = ship;
-		s->conf = conf;
-		s->status.stream = conf->name;
-		waitq_init(&s->wake);
-		breaker_init(&s->breaker, conf->breaker_failures, conf->breaker_open);
+		stream_init(s, ship, conf);
 		err = open_sink(s);
 	}
 	if (err == 0)
-		err = start_streams(ship);
+		err = start_tasks(ship);
 	*out = ship;
 	return err;
 }
@@ -318,29 +224,58 @@ ship_start(
 static bool
 all_idle(const struct ship *ship)
 {
+	if (ship->orphans || ship->orphans_task)
+		return false;
 	for (unsigned i = 0; i < ship->n; i++)
 		if (!ship->streams[i].idle)
 			return false;
 	return true;
 }
 
+struct count_job {
+	const char *dir;
+	unsigned files;
+};
+
+static int
+count_on_disk(void *arg)
+{
+	struct count_job *job = arg;
+
+	return scan_waiting(job->dir, &job->files);
+}
+
+/* What cannot be counted is something. */
+static unsigned
+count_waiting(const struct ship *ship)
+{
+	struct count_job *job = calloc(1, sizeof(*job));
+	unsigned left = 0;
+
+	for (unsigned i = 0; job != NULL && i < ship->n; i++) {
+		job->dir = ship->streams[i].conf->dir;
+		left += ship_block(count_on_disk, job) == 0 ? job->files : 1;
+	}
+	free(job);
+	return job ? left : 1;
+}
+
 unsigned
 ship_drain(struct ship *ship, int64_t deadline)
 {
-	unsigned left = 0;
-
-	(void)recover_all(ship, false);
 	ship->draining = true;
+	orphans_look(ship);
 	for (unsigned i = 0; i < ship->n; i++) {
-		ship->streams[i].idle = false;
-		ship_stream_wake(&ship->streams[i]);
+		struct ship_stream *s = &ship->streams[i];
+
+		s->idle = false;
+		s->rescan = true;
+		ship_stream_wake(s);
 	}
 	while (!all_idle(ship))
 		if (waitq_park(&ship->drained, deadline) != 0)
-			break;
-	for (unsigned i = 0; i < ship->n; i++)
-		left += ship->streams[i].idle ? 0 : MAX(ship->streams[i].waiting_files, 1u);
-	return left;
+			return count_waiting(ship);
+	return 0;
 }
 
 unsigned

@@ -1,19 +1,21 @@
 /*
- * Shared by the files of ship/. Everything named *_disk or said to block is run on a helper through ship_block().
+ * Shared by the files of ship/. Everything named *_on_disk, or said to block, runs on a helper through ship_block().
  */
 #ifndef SLUICE_SHIP_SHIP_PRIV_H
 #define SLUICE_SHIP_SHIP_PRIV_H
 
 #include "base/hash.h"
+#include "limit/backoff.h"
 #include "limit/breaker.h"
 #include "ship/bundle.h"
 #include "ship/scan.h"
 #include "ship/ship.h"
 #include "task/task.h"
 
-#define SHIP_MAX_UPLOADS 64
+#define SHIP_MAX_UPLOADS SCAN_MAX_BUSY
+#define SHIP_MAX_HOURS 8
 
-/* One bundle or object on its way. */
+/* One bundle or object on its way, or the probe. */
 struct ship_upload {
 	bool busy;
 	struct ship_stream *stream;
@@ -21,21 +23,47 @@ struct ship_upload {
 	char name[SCAN_NAME_MAX]; /* of an object's file in uploading/ */
 };
 
-/* One stream's delivery. */
+/* The number that the next bundle of this hour gets: a guess that saves asking for keys known to be taken. */
+struct ship_hour {
+	int64_t hour;
+	unsigned next;
+};
+
+/* One stream's delivery. Only its planner claims and packs; only an upload's task touches the files of its bundle or object. */
 struct ship_stream {
 	struct ship *ship;
 	const struct stream_conf *conf;
 	struct sink *sink;
-	struct waitq wake; /* the planner waits here between turns */
-	bool woken, idle;
-	uint64_t given_up; /* segments that workers gave up, as far as we looked after them */
-	bool probed;       /* sink->conditional is known */
+
+	/* what the planner is to do */
+	struct waitq wake;
+	bool woken;
+	bool rescan; /* the disk may show something new */
+	bool
+	    distrust; /* at start, or a file call failed: what the folders show may not be durable */
+	bool looking; /* a look at the disk is under way */
+	bool idle;    /* as the planner last saw it: nothing waits, nothing is on its way */
+
+	/* watch.c */
+	uint64_t given_up;   /* segments that workers gave up, as far as we looked after them */
+	int64_t folder_time; /* of the folder's last change that the planner was told of */
+
+	/* upload.c */
+	bool probed, probe_tried; /* probed: sink->conditional is known */
 	struct breaker breaker;
-	unsigned streak;  /* failed attempts in a row, for the back-off */
-	int64_t retry_at; /* no attempt before: monotonic ns */
+	unsigned streak;   /* waves of failed attempts in a row, for the back-off */
+	int64_t failed_at; /* monotonic ns */
+	int64_t retry_at;  /* no attempt before */
 	unsigned n_uploads;
 	struct ship_upload uploads[SHIP_MAX_UPLOADS];
-	unsigned waiting_files;
+	unsigned n_ready;
+	/* bundles to be sent, those on their way included */
+	struct id ready[SCAN_MAX_BUNDLES + SHIP_MAX_UPLOADS];
+	struct id last; /* of them begun last: the others come first */
+	char last_name[SCAN_NAME_MAX];
+	struct ship_hour hours[SHIP_MAX_HOURS];
+	unsigned hours_turn;
+
 	struct ship_status status;
 };
 
@@ -44,37 +72,68 @@ struct ship {
 	int lock_fd;
 	char host[64];
 	bool draining;
-	bool orphans;    /* there may be segments without an owner */
-	bool looking;    /* the task that recovers them runs */
-	bool recovering; /* one at a time */
-	int keys_err;    /* of the last look after idempotency keys */
-	struct waitq recovered;
 	struct waitq drained; /* ship_drain waits here */
+	bool orphans;         /* there may be segments without an owner */
+	bool orphans_task;    /* and a task is at it */
+	bool recovering;      /* one at a time */
+	struct waitq recovered;
+	struct waitq tick; /* the watcher waits here */
+	bool rung;
 	unsigned n;
 	struct ship_stream streams[];
 };
 
 /* Runs fn(arg) on a helper while the task is parked. */
 int ship_block(int (*fn)(void *arg), void *arg);
+/* The same for what computes for long, on helpers of its own, so that it does not hold up the short calls of uploads. */
+int ship_compute(int (*fn)(void *arg), void *arg);
 /* Parks the planner until woken or the deadline. */
 void ship_stream_wait(struct ship_stream *s, int64_t deadline);
 void ship_stream_wake(struct ship_stream *s);
+/* The stream's last look found nothing, and nothing is on its way: tells who drains. */
+void ship_stream_idle(struct ship_stream *s, bool idle);
+/* How long work on the disk rests after a failed call. Tests make it short. */
+extern struct backoff_policy ship_retreat_policy;
+/* A turn of the planner failed, or a file call of an upload did: parks for a time that grows with failures. */
+void ship_retreat(unsigned failures);
+/* The planner's look is over: tells workers and status what waits. */
+void ship_stream_report(
+    struct ship_stream *s, unsigned files, int64_t oldest, const struct scan_usage *usage);
 
 /* plan.c: the task of a bundle stream. object.c: of an object stream. arg: struct ship_stream. */
 void plan_run(void *arg);
 void object_run(void *arg);
 
+/* orphans.c */
+/* Step 5 for every stream, and the idempotency keys after it. first: files of the origin gateway too. 0 or the first error, the rest is
+ * done all the same. Parks. */
+int orphans_recover(struct ship *ship, bool first);
+/* The same in a task of its own, again and again until it succeeds. */
+void orphans_look(struct ship *ship);
+
+/* watch.c */
+/* The task that notices what happens in the folders. arg: struct ship. */
+void watch_run(void *arg);
+
 /* upload.c */
 bool upload_is_busy(const struct ship_stream *s, const struct id *id, const char *name);
-bool upload_has_room(const struct ship_stream *s);
-/* When the next attempt may begin: now, or later while backing off or the breaker is open. */
-int64_t upload_not_before(const struct ship_stream *s);
+/* When the next upload may begin: now or earlier: at once; CLOCK_NEVER: when one that is on its way has ended. */
+int64_t upload_next(const struct ship_stream *s);
 /* Starts fn(struct ship_upload) for the bundle of this id (its list and gz are on disk), or the object of this name. 0 or an error. */
 int upload_start(struct ship_stream *s, const struct id *id, const char *name, task_fn *fn);
-/* Last thing that fn does. */
-void upload_done(struct ship_upload *u);
-int upload_bundle(struct ship_stream *s, const struct id *id);
-/* One attempt: fills result and does the book-keeping. False if none was made (back-off, breaker). Parks. */
+/* Asks whether the store honours conditions, as an upload of its own. Nothing is sent before that is known. */
+int upload_probe(struct ship_stream *s);
+/* Last thing that fn does. err: of a file call, the planner then looks at the disk again. */
+void upload_done(struct ship_upload *u, int err);
+/* Starts what may be started of the ready bundles, and the probe before them. Returns when to call again: monotonic ns, CLOCK_NEVER if there
+ * is nothing to send or the end of an upload will tell. */
+int64_t upload_bundles(struct ship_stream *s);
+/* A bundle is packed and its sources are gone. False: there are too many, it is found again at a later look. */
+bool upload_add_ready(struct ship_stream *s, const struct id *id);
+/* The number that a new bundle of this hour begins with, and that it was fixed. */
+unsigned upload_number(struct ship_stream *s, int64_t hour);
+void upload_number_fixed(struct ship_stream *s, int64_t hour, unsigned n);
+/* One attempt: fills result and does the book-keeping. False if none may be made now. Parks. */
 bool upload_attempt(
     struct ship_stream *s, const struct sink_item *item, struct sink_result *result);
 

@@ -1,6 +1,7 @@
 /*
  * Uploads: steps 11 and 12 of the durability protocol. One task for each bundle or object on its way, at most `concurrency` a stream.
- * An upload task makes one attempt after another until the item is confirmed or the process stops; only it touches the item's files.
+ * A task makes one attempt (and further ones at once while the key turns out to be taken) and ends; what was not confirmed is started again by
+ * the planner, after the others that wait, when back-off and breaker allow. So one that fails for ever holds up nobody for ever.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,12 +10,15 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "limit/backoff.h"
 #include "ship/path.h"
 #include "ship/ship_priv.h"
 
 /* Below this rate an upload is given up and tried again. */
 #define UPLOAD_SLOWEST (256 * 1024)
+/* No destination makes us wait longer by asking for it. */
+#define RETRY_AFTER_MAX (300 * NS_PER_S)
+
+/* ---- when ---- */
 
 bool
 upload_is_busy(const struct ship_stream *s, const struct id *id, const char *name)
@@ -28,21 +32,20 @@ upload_is_busy(const struct ship_stream *s, const struct id *id, const char *nam
 	return false;
 }
 
-bool
-upload_has_room(const struct ship_stream *s)
-{
-	uint64_t most = s->breaker.state == BREAKER_CLOSED ? s->conf->concurrency : 1;
-
-	return s->n_uploads < MIN(most, (uint64_t)SHIP_MAX_UPLOADS);
-}
-
+/* While the destination fails one goes ahead of the others. */
 int64_t
-upload_not_before(const struct ship_stream *s)
+upload_next(const struct ship_stream *s)
 {
-	int64_t now = clock_mono();
+	bool alone = s->streak > 0 || s->breaker.state != BREAKER_CLOSED || !s->probed;
+	uint64_t most = alone ? 1 : MIN(s->conf->concurrency, (uint64_t)SHIP_MAX_UPLOADS);
 
-	return MAX(MAX(now, s->retry_at), breaker_next(&s->breaker, now));
+	/* What a failed call left may not be durable: the planner sees to that first. */
+	if (s->n_uploads >= most || s->distrust)
+		return CLOCK_NEVER;
+	return MAX(s->retry_at, breaker_next(&s->breaker, s->retry_at));
 }
+
+/* ---- one attempt ---- */
 
 static void
 succeeded(struct ship_stream *s)
@@ -58,42 +61,46 @@ succeeded(struct ship_stream *s)
 	s->status.why[0] = '\0';
 }
 
+/* Attempts that ran side by side and fail together are one failure to the back-off. With the breaker open that alone says when. */
 static void
-failed(struct ship_stream *s, const struct sink_result *r)
+back_off(struct ship_stream *s, int64_t begun, const struct sink_result *r)
 {
 	const struct stream_retry *retry = &s->conf->retry;
 	struct backoff_policy policy = { retry->initial, retry->max_interval, retry->multiplier,
 		retry->jitter };
-	int64_t now = clock_mono(), wait = backoff_wait(&policy, s->streak, random_u64());
+	int64_t now = clock_mono(), wait = MIN(r->retry_after, RETRY_AFTER_MAX);
 
-	wait = MAX(wait, r->retry_after);
-	s->streak++;
+	if (begun >= s->failed_at) {
+		if (s->breaker.state == BREAKER_CLOSED)
+			wait = MAX(wait, backoff_wait(&policy, s->streak, random_u64()));
+		s->streak++;
+	}
+	s->failed_at = now;
+	s->retry_at = MAX(s->retry_at, now + wait);
+}
+
+static void
+failed(struct ship_stream *s, uint32_t ticket, int64_t begun, const struct sink_result *r)
+{
+	int64_t now = clock_mono();
+
 	s->status.failures++;
-	s->retry_at = now + wait;
 	s->status.held = r->outcome == SINK_HELD || r->outcome == SINK_PERMANENT;
 	str_copyz(s->status.why, sizeof(s->status.why), str_of(r->why));
-	breaker_failure(&s->breaker, s->status.held, now);
+	breaker_failure(&s->breaker, ticket, s->status.held, now);
+	back_off(s, begun, r);
 	log_event(LOG_ERROR, "ship",
 	    s->status.held ? "destination refuses us: data is held" : "upload failed",
 	    LOG_STR("stream", s->conf->name), LOG_STR("destination", s->conf->sink->destination),
 	    LOG_S("why", r->why), LOG_I("attempt", s->streak),
-	    LOG_MS("retry_in_ms", upload_not_before(s) - now), LOG_END);
+	    LOG_MS("retry_in_ms", MAX(s->retry_at, breaker_next(&s->breaker, now)) - now), LOG_END);
 }
 
-/* Before the first upload of this life: does the store honour conditional writes? */
-static int
-probe(struct ship_stream *s, struct sink_result *r)
+/* A ticket, or 0. */
+static uint32_t
+may_begin(struct ship_stream *s, int64_t now)
 {
-	int64_t deadline = clock_mono() + s->conf->deliver_timeout;
-	int got;
-
-	*r = (struct sink_result){ .outcome = SINK_AGAIN };
-	got = s->sink->ops->probe(s->sink, deadline, r->why, sizeof(r->why));
-	if (got >= 0)
-		s->probed = true;
-	else if (err_class(got) == ERR_CLASS_HELD)
-		r->outcome = SINK_HELD;
-	return got;
+	return now < s->retry_at ? 0 : breaker_take(&s->breaker, now);
 }
 
 bool
@@ -102,29 +109,20 @@ upload_attempt(struct ship_stream *s, const struct sink_item *item, struct sink_
 	int64_t now = clock_mono();
 	int64_t deadline =
 	    now + s->conf->deliver_timeout + (int64_t)(item->length / UPLOAD_SLOWEST) * NS_PER_S;
+	uint32_t ticket = may_begin(s, now);
 
-	if (now < s->retry_at || !breaker_take(&s->breaker, now))
+	if (ticket == 0)
 		return false;
-	if (!s->probed) {
-		int honoured = probe(s, result);
-
-		if (honoured < 0) {
-			failed(s, result);
-			return true;
-		}
-		if (honoured == 0) {
-			/* Nothing may be sent under a key without an id: not even once. */
-			succeeded(s);
-			return false;
-		}
-	}
+	*result = (struct sink_result){ .outcome = SINK_AGAIN };
 	s->sink->ops->put(s->sink, item, s->conf->verify, deadline, result);
 	if (result->outcome == SINK_CONFIRMED || result->outcome == SINK_TAKEN)
 		succeeded(s);
 	else
-		failed(s, result);
+		failed(s, ticket, now, result);
 	return true;
 }
+
+/* ---- places ---- */
 
 int
 upload_start(struct ship_stream *s, const struct id *id, const char *name, task_fn *fn)
@@ -146,11 +144,83 @@ upload_start(struct ship_stream *s, const struct id *id, const char *name, task_
 }
 
 void
-upload_done(struct ship_upload *u)
+upload_done(struct ship_upload *u, int err)
 {
+	struct ship_stream *s = u->stream;
+
 	u->busy = false;
-	u->stream->n_uploads--;
-	ship_stream_wake(u->stream);
+	s->n_uploads--;
+	s->rescan = true;
+	if (err != 0)
+		s->distrust = true;
+	ship_stream_wake(s);
+}
+
+/* ---- the probe ---- */
+
+static void
+probe_task(void *arg)
+{
+	struct ship_upload *u = arg;
+	struct ship_stream *s = u->stream;
+	struct sink_result *r = calloc(1, sizeof(*r));
+	int64_t now = clock_mono();
+	uint32_t ticket = r ? may_begin(s, now) : 0;
+	int got = 1;
+
+	if (ticket == 0)
+		goto done;
+	if (s->sink->ops->probe != NULL)
+		got = s->sink->ops->probe(
+		    s->sink, now + s->conf->deliver_timeout, r->why, sizeof(r->why));
+	if (got < 0) {
+		r->outcome = err_class(got) == ERR_CLASS_HELD ? SINK_HELD : SINK_AGAIN;
+		failed(s, ticket, now, r);
+	} else {
+		s->probed = true;
+		succeeded(s);
+	}
+done:
+	free(r);
+	upload_done(u, 0);
+}
+
+int
+upload_probe(struct ship_stream *s)
+{
+	s->probe_tried = true;
+	return upload_start(s, NULL, "", probe_task);
+}
+
+/* ---- numbers ---- */
+
+static struct ship_hour *
+find_hour(struct ship_stream *s, int64_t hour)
+{
+	for (unsigned i = 0; i < SHIP_MAX_HOURS; i++)
+		if (s->hours[i].next > 0 && s->hours[i].hour == hour)
+			return &s->hours[i];
+	return NULL;
+}
+
+unsigned
+upload_number(struct ship_stream *s, int64_t hour)
+{
+	const struct ship_hour *h = find_hour(s, hour);
+
+	return h ? h->next : 0;
+}
+
+void
+upload_number_fixed(struct ship_stream *s, int64_t hour, unsigned n)
+{
+	struct ship_hour *h = find_hour(s, hour);
+
+	if (h == NULL) {
+		h = &s->hours[s->hours_turn++ % SHIP_MAX_HOURS];
+		*h = (struct ship_hour){ .hour = hour };
+	}
+	h->next = MAX(h->next, n + 1);
 }
 
 /* ---- bundles ---- */
@@ -161,6 +231,7 @@ struct bundle_upload {
 	struct path gz;
 	struct stat st;
 	struct bundle bundle;
+	struct sink_result result;
 };
 
 static int
@@ -201,12 +272,14 @@ next_n(struct ship_stream *s, struct bundle_upload *w)
 
 	log_event(LOG_INFO, "ship", "key is taken: next number", LOG_STR("stream", s->conf->name),
 	    LOG_S("key", w->bundle.key), LOG_END);
-	w->bundle.n++;
+	w->bundle.n = MAX(w->bundle.n + 1, upload_number(s, w->bundle.hour));
+	upload_number_fixed(s, w->bundle.hour, w->bundle.n);
 	err = bundle_make_key(&w->bundle, s->conf->sink->prefix);
 	return err ? err : ship_block(fix_on_disk, w);
 }
 
-/* The store turned out to ignore If-None-Match: only a key with our id in it cannot overwrite another's object. Nothing was sent to it yet. */
+/* The store turned out to ignore If-None-Match: only a key with our id in it cannot overwrite another's object. Nothing was
+ * sent before that was known. */
 static int
 make_unique(struct ship_stream *s, struct bundle_upload *w)
 {
@@ -227,7 +300,7 @@ log_sent(struct ship_stream *s, const struct bundle_upload *w)
 	    LOG_I("size", w->st.st_size), LOG_I("files", w->bundle.n_sources), LOG_END);
 }
 
-/* Until confirmed: 0; or an error of the disk or a cancel: the planner sees to it again. */
+/* 1: confirmed; 0: to be tried again; or an error of the disk. */
 static int
 deliver_bundle(struct ship_stream *s, struct bundle_upload *w)
 {
@@ -236,27 +309,29 @@ deliver_bundle(struct ship_stream *s, struct bundle_upload *w)
 		.length = (uint64_t)w->st.st_size,
 		.content_type = STR("application/gzip"),
 		.gzip_id = true };
-	struct sink_result result = { .outcome = SINK_AGAIN };
 	int err = 0;
 
+	if (!s->sink->conditional && !w->bundle.unique)
+		err = make_unique(s, w);
 	while (err == 0) {
-		if (s->probed && !s->sink->conditional && !w->bundle.unique) {
-			err = make_unique(s, w);
-			continue;
-		}
 		item.key = str_of(w->bundle.key);
-		if (!upload_attempt(s, &item, &result)) {
-			err = task_sleep_until(upload_not_before(s) + NS_PER_MS);
-			continue;
-		}
-		if (result.outcome == SINK_CONFIRMED)
+		if (!upload_attempt(s, &item, &w->result))
 			return 0;
-		if (result.outcome == SINK_TAKEN)
-			err = next_n(s, w);
-		else
-			err = task_sleep_until(upload_not_before(s));
+		if (w->result.outcome != SINK_TAKEN)
+			return w->result.outcome == SINK_CONFIRMED;
+		err = next_n(s, w);
 	}
 	return err;
+}
+
+static void
+forget_ready(struct ship_stream *s, const struct id *id)
+{
+	for (unsigned i = 0; i < s->n_ready; i++)
+		if (id_eq(s->ready[i], *id)) {
+			s->ready[i] = s->ready[--s->n_ready];
+			return;
+		}
 }
 
 static void
@@ -265,30 +340,80 @@ bundle_task(void *arg)
 	struct ship_upload *u = arg;
 	struct ship_stream *s = u->stream;
 	struct bundle_upload *w = calloc(1, sizeof(*w));
-	int err = ERR_NOMEM;
+	int got = ERR_NOMEM;
 
 	if (w == NULL)
 		goto done;
 	w->dir = s->conf->dir;
 	w->id = u->id;
-	err = ship_block(open_on_disk, w);
-	if (err == 0)
-		err = deliver_bundle(s, w);
-	file_crash_point("ship.confirmed");
-	if (err == 0) {
+	got = ship_block(open_on_disk, w);
+	if (got == 0)
+		got = deliver_bundle(s, w);
+	if (got == 1) {
+		file_crash_point("ship.confirmed");
 		log_sent(s, w);
-		err = ship_block(finish_on_disk, w);
+		got = ship_block(finish_on_disk, w);
+		forget_ready(s, &u->id);
 	}
 done:
-	if (err != 0 && err != ERR_CANCELLED)
+	if (got < 0) {
 		log_event(LOG_ERROR, "ship", "bundle not finished: will be looked at again",
-		    LOG_STR("stream", s->conf->name), LOG_ERR(err), LOG_END);
+		    LOG_STR("stream", s->conf->name), LOG_ERR(got), LOG_END);
+		forget_ready(s, &u->id);
+	}
 	free(w);
-	upload_done(u);
+	upload_done(u, MIN(got, 0));
+	/* The planner may be packing for a while, so the next one starts here; but not while a look goes by what is on its way. */
+	if (!s->looking && got >= 0)
+		upload_bundles(s);
 }
 
-int
-upload_bundle(struct ship_stream *s, const struct id *id)
+bool
+upload_add_ready(struct ship_stream *s, const struct id *id)
 {
-	return upload_start(s, id, "", bundle_task);
+	if (s->n_ready == ARRAY_LEN(s->ready))
+		return false;
+	s->ready[s->n_ready++] = *id;
+	return true;
+}
+
+/* The first ready one behind the last that was begun, in the order of ids, that is not on its way; NULL: none. */
+static const struct id *
+next_ready(const struct ship_stream *s)
+{
+	const struct id *least = NULL, *next = NULL;
+
+	for (unsigned i = 0; i < s->n_ready; i++) {
+		const struct id *id = &s->ready[i];
+
+		if (upload_is_busy(s, id, NULL))
+			continue;
+		if (least == NULL || memcmp(id, least, sizeof(*id)) < 0)
+			least = id;
+		if (memcmp(id, &s->last, sizeof(*id)) > 0 &&
+		    (next == NULL || memcmp(id, next, sizeof(*id)) < 0))
+			next = id;
+	}
+	return next ? next : least;
+}
+
+int64_t
+upload_bundles(struct ship_stream *s)
+{
+	int64_t now = clock_mono(), next;
+
+	while ((next = upload_next(s)) <= now) {
+		const struct id *id = next_ready(s);
+
+		if (id == NULL && s->probe_tried)
+			return CLOCK_NEVER;
+		if (!s->probed)
+			return upload_probe(s) == 0 ? CLOCK_NEVER : now + NS_PER_S;
+		if (id == NULL)
+			return CLOCK_NEVER;
+		s->last = *id;
+		if (upload_start(s, id, "", bundle_task) != 0)
+			return now + NS_PER_S;
+	}
+	return s->n_ready > 0 ? next : CLOCK_NEVER;
 }

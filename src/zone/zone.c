@@ -32,13 +32,30 @@ static int
 open_bell(struct bell *b)
 {
 	b->io.fd = -1;
-	if (pipe(b->fds) != 0)
+	if (pipe(b->fds) != 0) {
+		b->fds[0] = b->fds[1] = -1;
 		return -1;
+	}
 	for (int i = 0; i < 2; i++)
 		if (fcntl(b->fds[i], F_SETFL, O_NONBLOCK) != 0 ||
 		    fcntl(b->fds[i], F_SETFD, FD_CLOEXEC) != 0)
 			return -1;
 	return 0;
+}
+
+/* What zone_new had made when it failed; errno is kept. */
+static void
+discard(struct zone *z, size_t shared)
+{
+	int saved = errno;
+
+	for (unsigned i = 0; i < z->n; i++)
+		for (int k = 0; k < 2; k++)
+			if (z->bells[i].fds[k] >= 0)
+				close(z->bells[i].fds[k]);
+	munmap(z->shared, shared);
+	free(z);
+	errno = saved;
 }
 
 struct zone *
@@ -50,15 +67,19 @@ zone_new(unsigned slots)
 	if (z == NULL)
 		return NULL;
 	z->n = slots;
+	for (unsigned i = 0; i < slots; i++)
+		z->bells[i].fds[0] = z->bells[i].fds[1] = -1;
 	z->shared = mmap(NULL, shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (z->shared == MAP_FAILED)
-		goto fail;
+	if (z->shared == MAP_FAILED) {
+		free(z);
+		return NULL;
+	}
 	for (unsigned i = 0; i < slots; i++)
 		if (open_bell(&z->bells[i]) != 0)
 			goto fail;
 	return z;
 fail:
-	free(z);
+	discard(z, shared);
 	return NULL;
 }
 

@@ -278,7 +278,7 @@ scan_finds_free_segments_of_both_places(void **state)
 	make_sources(p, NULL);
 	rename(path_join(&from, p->tmp.dir, NULL, names[1]),
 	    path_join(&to, p->tmp.dir, "aggregation", names[1]));
-	p->scan->first = true;
+	p->scan->distrust = true;
 	assert_int_equal(scan_bundles(p->scan), 0);
 	assert_int_equal(p->scan->n_segments, 3);
 	for (int i = 0; i < 3; i++) {
@@ -436,7 +436,7 @@ static void
 objects_are_claimed_a_few_at_a_time(void **state)
 {
 	struct place *p = *state;
-	struct scan_objects scan = { .dir = p->tmp.dir, .first = true, .claim_max = 2 };
+	struct scan_objects scan = { .dir = p->tmp.dir, .distrust = true, .claim_max = 2 };
 	struct path path;
 
 	make_sources(p, NULL);
