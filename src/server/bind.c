@@ -87,3 +87,11 @@ bind_release(struct generation *old, const struct generation *next)
 	old->fds = NULL;
 	old->n_fds = 0;
 }
+
+void
+bind_forget(const struct generation *gen)
+{
+	for (unsigned i = 0; i < gen->n_fds; i++)
+		if (gen->fds[i].fd >= 0)
+			close(gen->fds[i].fd);
+}

@@ -11,5 +11,7 @@
 int bind_generation(struct generation *gen, const struct generation *old, unsigned workers);
 /* Closes the descriptors of old that next did not take over (next NULL: all), and removes unix sockets' files with them. */
 void bind_release(struct generation *old, const struct generation *next);
+/* In a child: closes its copies of the descriptors, so that an address is closed once the master says so. */
+void bind_forget(const struct generation *gen);
 
 #endif

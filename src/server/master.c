@@ -20,6 +20,8 @@
 #define RESPAWN_MAX (5 * NS_PER_S)
 /* Beyond the deadline of a stop, before children are killed. */
 #define STOP_GRACE (2 * NS_PER_S)
+/* What a second signal leaves for ending in good order. */
+#define STOP_FAST (200 * NS_PER_MS)
 
 enum phase { RUNNING, STOPPING, DRAINING };
 
@@ -317,10 +319,11 @@ reload(void)
 	open_log(core_of(c));
 	log_event(LOG_INFO, "master", "configuration reloaded", LOG_I("generation", next->number),
 	    LOG_END);
+	/* Before the fork, or the new workers would keep addresses open that nobody serves any more. */
+	bind_release(old, next);
 	spawn_workers();
 	order_all(PROCESS_WORKER, ORDER_STOP, true);
 	order_all(PROCESS_SHIPPER, ORDER_STOP, true);
-	bind_release(old, next);
 	/* The children forked under the old configuration have copies of their own. */
 	conf_free(old->conf);
 	free(old);
@@ -338,15 +341,18 @@ begin_stop(void)
 	for (unsigned i = ZONE_SLOT_WORKER; i < master.n; i++)
 		master.processes[i].respawn_at = 0;
 	order_all(PROCESS_WORKER, ORDER_STOP, false);
+	bind_release(master.gen, NULL);
 }
 
 static void
 stop_fast(void)
 {
-	master.stop_deadline = clock_mono();
+	master.stop_deadline = MIN(master.stop_deadline, clock_mono() + STOP_FAST);
 	zone_set_stop_deadline(master.zone, master.stop_deadline);
 	log_event(LOG_WARN, "master", "second signal: stopping fast", LOG_END);
-	order_all(PROCESS_SHIPPER, ORDER_STOP, false);
+	/* Before it was told to drain, the shipper cannot say whether anything waits. */
+	if (master.phase == DRAINING)
+		order_all(PROCESS_SHIPPER, ORDER_STOP, false);
 }
 
 static void

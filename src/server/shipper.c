@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "server/bind.h"
 #include "server/process.h"
 #include "ship/ship.h"
 #include "task/loop.h"
@@ -102,6 +103,7 @@ shipper_main(const struct process_env *env)
 	int err;
 
 	shipper.env = env;
+	bind_forget(env->gen);
 	err = process_enter(env, "shipper", on_order, NULL);
 	if (err == 0)
 		err = zone_listen(env->zone, env->slot, on_ring, NULL);

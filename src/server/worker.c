@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "ingest/ingest.h"
+#include "server/bind.h"
 #include "server/process.h"
 #include "task/loop.h"
 
@@ -21,6 +22,9 @@ stop_task(void *arg)
 {
 	(void)arg;
 	http_drain();
+	/* The accepting tasks let go of their descriptors first. */
+	if (task_yield() == 0)
+		bind_forget(worker.env->gen);
 	while (http_connections() > 0)
 		if (task_sleep_until(clock_mono() + 5 * NS_PER_MS) != 0)
 			break;
