@@ -183,15 +183,16 @@ static int
 begin(struct http_work *w, int status)
 {
 	struct http_answer *a = &w->answer;
+	int err = 0;
 
 	assert(!a->begun);
 	a->begun = true;
 	a->no_body = never_has_body(status) || str_is(w->head.method, "HEAD");
 	w->req.status = status;
-	settle_connection(w);
 	if (answer_delay())
-		return task_sleep_until(clock_mono() + answer_delay());
-	return 0;
+		err = task_sleep_until(clock_mono() + answer_delay());
+	settle_connection(w);
+	return err;
 }
 
 static int
