@@ -206,8 +206,9 @@ class Sluice:
         assert not found, f"{found.group()} in the log:\n{self.log()[-20000:]}"
 
     def data_files(self):
-        """Files of data below the state folder, relative to it: what is not yet shipped. Locks, sockets and the zone are no data."""
-        own = {"lock", "shipper.lock", "zone"}
+        """Files of data below the state folder, relative to it: what is not yet shipped. The server's own words (locks, the zone,
+        the table of idempotency keys) are no data."""
+        own = {"lock", "shipper.lock", "zone", "idempotency"}
         return sorted(
             str(path.relative_to(self.state_dir))
             for path in self.state_dir.rglob("*")
