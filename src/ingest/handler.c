@@ -11,7 +11,7 @@
 #include "ingest/ingest_priv.h"
 
 /* A streamed body passes through a buffer of this size. */
-#define STREAM_BUFFER (64u * 1024)
+#define STREAM_BUFFER (128u * 1024)
 
 int
 ingest_reply_failure(struct http_request *r, int err)
@@ -115,6 +115,24 @@ stream_piece(struct http_request *r, const struct ingest_conf *conf, struct json
 	return n > 0 ? spool_upload_write(u, p, n) : 0;
 }
 
+/* Fills the buffer as far as the body goes, so that it can be written as it is: bytes, 0 at the end, or an error. */
+static ssize_t
+fill(struct http_request *r, char *buffer)
+{
+	size_t n = 0;
+
+	while (n < STREAM_BUFFER) {
+		ssize_t got = http_body_read(r, buffer + n, STREAM_BUFFER - n);
+
+		if (got < 0)
+			return got;
+		if (got == 0)
+			break;
+		n += (size_t)got;
+	}
+	return (ssize_t)n;
+}
+
 static int
 stream_pieces(struct http_request *r, const struct ingest_conf *conf, char *buffer,
     struct spool_upload *u, uint64_t *bytes)
@@ -124,7 +142,7 @@ stream_pieces(struct http_request *r, const struct ingest_conf *conf, char *buff
 	int err = 0;
 
 	json_check_init(&check);
-	while ((got = http_body_read(r, buffer, STREAM_BUFFER)) > 0) {
+	while ((got = fill(r, buffer)) > 0) {
 		*bytes += (uint64_t)got;
 		err = stream_piece(r, conf, &check, buffer, (size_t)got, u);
 		if (err != 0)

@@ -156,6 +156,7 @@ int
 offload_start(enum offload_pool pool, struct offload_job *job)
 {
 	struct pool *p = &pools[pool];
+	bool wake = false;
 	int rc = 0;
 
 	job->next = NULL;
@@ -167,10 +168,12 @@ offload_start(enum offload_pool pool, struct offload_job *job)
 		*p->last = job;
 		p->last = &job->next;
 		p->queued++;
-		if (p->idle)
-			pthread_cond_signal(&p->work);
+		wake = p->idle > 0;
 	}
 	pthread_mutex_unlock(&p->lock);
+	/* Not before the lock is free, or the helper wakes only to wait for it. */
+	if (wake)
+		pthread_cond_signal(&p->work);
 	if (rc == 0)
 		pending++;
 	return rc;
