@@ -25,6 +25,7 @@ struct turn {
 	struct bundle bundle;
 	struct bundle_packed packed;
 	int level;
+	bool stuck;          /* packing again failed last time: others first */
 	bool fresh;          /* nothing was done since the last look */
 	int64_t due;         /* UTC ns: when the next bundle would be due; CLOCK_NEVER */
 	int64_t look_after;  /* monotonic: not before, unless there is nothing else to do */
@@ -262,7 +263,11 @@ pack_again(struct turn *t)
 
 	t->scan.has_unpacked = false;
 	err = ship_block(read_on_disk, t);
-	return err ? err : pack(t);
+	if (err == 0)
+		err = pack(t);
+	t->stuck = err != 0;
+	t->scan.stuck = t->scan.unpacked;
+	return err;
 }
 
 static bool
@@ -338,6 +343,8 @@ look(struct turn *t)
 		t->weigh_after = now + USAGE_SHARE * (now - begun);
 	else
 		t->look_latest = t->weigh_after;
+	if (t->scan.unreadable > 0)
+		t->look_latest = MIN(t->look_latest, now + ship_retreat_policy.max);
 	ship_stream_report(s, t->scan.waiting_files, t->scan.oldest, t->weigh ? &t->usage : NULL);
 	return 0;
 }
@@ -347,6 +354,7 @@ static int
 take_turn(struct turn *t, int64_t *until)
 {
 	int64_t send_at;
+	bool other;
 	int err;
 
 	if (must_look(t)) {
@@ -355,8 +363,14 @@ take_turn(struct turn *t, int64_t *until)
 			return err;
 	}
 	send_at = upload_bundles(t->stream);
-	if (t->scan.has_unpacked || choose(t)) {
-		err = t->scan.has_unpacked ? pack_again(t) : new_bundle(t);
+	other = choose(t);
+	if (t->scan.has_unpacked && !(t->stuck && other)) {
+		err = pack_again(t);
+		return err ? err : 1;
+	}
+	t->stuck = false;
+	if (other) {
+		err = new_bundle(t);
 		return err ? err : 1;
 	}
 	if (must_look(t))

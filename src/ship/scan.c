@@ -198,8 +198,9 @@ look_at_unpacked(struct look *l, const struct id *id)
 			return err;
 	}
 	if (have == 1) {
+		if (!l->s->has_unpacked || id_eq(l->s->unpacked, l->s->stuck))
+			l->s->unpacked = *id;
 		l->s->has_unpacked = true;
-		l->s->unpacked = *id;
 		return mark_listed(l);
 	}
 	log_event(LOG_WARN, "ship", "list without all of its sources dissolved", LOG_S("dir", dir),
@@ -335,6 +336,12 @@ add_segment(struct look *l, const char *name, bool claimed)
 
 	if (err == ERR_CORRUPT)
 		return set_segment_aside(l, p.s, name);
+	if (err == ERR_IO) {
+		/* One bad block must not hold up all others. */
+		log_event(LOG_ERROR, "ship", "segment cannot be read", LOG_S("file", p.s), LOG_END);
+		l->s->unreadable++;
+		return 0;
+	}
 	if (err != 0)
 		return err == ERR_NOT_FOUND ? 0 : err;
 	*seg = (struct scan_segment){ .claimed = claimed };
@@ -376,7 +383,7 @@ scan_bundles(struct scan *s)
 	struct look l = { .s = s, .bundle = bundle_new() };
 	int err = l.bundle == NULL ? ERR_NOMEM : 0;
 
-	s->n_ready = s->n_segments = s->waiting_files = 0;
+	s->n_ready = s->n_segments = s->waiting_files = s->unreadable = 0;
 	s->has_unpacked = s->more_ready = s->more_segments = false;
 	s->oldest = 0;
 	if (err == 0 && s->distrust)

@@ -29,6 +29,7 @@ struct scan {
 	unsigned n_busy;
 	struct id busy[SCAN_MAX_BUSY]; /* bundles being sent: hands off */
 	struct id after;               /* bundles behind this one come first */
+	struct id stuck; /* could not be packed: of several unpacked ones, another is wanted */
 	/* out */
 	unsigned n_ready; /* list and gz there, sources gone */
 	struct id ready[SCAN_MAX_BUNDLES];
@@ -38,6 +39,7 @@ struct scan {
 	unsigned n_segments; /* free ones, oldest first */
 	struct scan_segment segments[SCAN_MAX_SEGMENTS];
 	bool more_segments;
+	unsigned unreadable;    /* segments passed over: the disk would not give their headers */
 	unsigned waiting_files; /* free segments and bundles, busy ones included */
 	int64_t oldest;         /* created, of the oldest free segment; 0: none */
 };

@@ -248,6 +248,26 @@ times_to_come_hold_nothing(void **state)
 	place_free(p);
 }
 
+/* A record on a bad block, here a folder in its segment's place, keeps the stream's other data waiting no longer than itself. */
+static void
+unreadable_segment_holds_up_no_other(void **state)
+{
+	struct place *p = with(STREAM_BUNDLE, 3, 2);
+	struct path path;
+
+	(void)state;
+	assert_int_equal(
+	    file_make_dirs(path_join(&path, p->dir, NULL, "20261122T010000000000000Z.1.77")), 0);
+	p->patience = 200 * NS_PER_MS;
+	assert_int_equal(place_live(p), 3);
+	for (unsigned r = 0; r < p->records; r++)
+		assert_int_equal(model_count(p->m, r), 1);
+	assert_int_equal(rmdir(path.s), 0);
+	assert_int_equal(place_live(p), 0);
+	place_check(p);
+	place_free(p);
+}
+
 int
 main(void)
 {
@@ -264,6 +284,7 @@ main(void)
 		cmocka_unit_test(drain_ends_at_its_deadline_with_a_count),
 		cmocka_unit_test(side_files_do_not_stay),
 		cmocka_unit_test(times_to_come_hold_nothing),
+		cmocka_unit_test(unreadable_segment_holds_up_no_other),
 	};
 
 	log_threshold = LOG_ERROR + 1; /* faults are what it is about */
