@@ -120,4 +120,10 @@ int conf_parse_go_duration(struct str s, int64_t *ns);
 /* port.c: puts c->port into the first listen of the tree. */
 void conf_override_port(struct conf *c);
 
+/* deviations.c: ends with a NULL directive. */
+struct conf_deviation {
+	const char *directive, *here;
+};
+extern const struct conf_deviation conf_deviations[];
+
 #endif

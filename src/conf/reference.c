@@ -75,6 +75,17 @@ put_form(struct writer *w, const struct conf_row *row)
 	put_cstr(w, row->flags & CONF_BLOCK ? " { ... }" : ";");
 }
 
+/* A sentence with its full stop. */
+static void
+put_help(struct writer *w, const struct conf_row *row)
+{
+	struct str help = str_of(row->help ? row->help : "");
+
+	put_text(w, help);
+	if (help.n > 0 && help.p[help.n - 1] != '.')
+		buf_putc(w->out, '.');
+}
+
 static void
 put_notes(struct writer *w, const struct conf_row *row)
 {
@@ -100,7 +111,7 @@ mdoc_row(struct writer *w, const struct conf_row *row)
 		put_cstr(w, row->default_);
 	}
 	buf_puts(w->out, ".\n.br\n");
-	put_cstr(w, row->help ? row->help : "");
+	put_help(w, row);
 	put_notes(w, row);
 	buf_putc(w->out, '\n');
 }
@@ -116,7 +127,7 @@ markdown_row(struct writer *w, const struct conf_row *row)
 	buf_puts(w->out, " | ");
 	conf_put_contexts(w->out, row->contexts);
 	buf_puts(w->out, " | ");
-	put_cstr(w, row->help ? row->help : "");
+	put_help(w, row);
 	put_notes(w, row);
 	buf_puts(w->out, " |\n");
 }
@@ -185,6 +196,23 @@ put_group(struct writer *w, const struct conf_row *row)
 	buf_puts(w->out, w->mdoc ? ".\n" : " |\n");
 }
 
+static void
+put_deviations(struct writer *w)
+{
+	buf_puts(w->out, w->mdoc ? ".Ss Deviations from nginx\n.Bl -tag -width Ds\n"
+				 : "\n### Deviations from nginx\n\n"
+				   "| in nginx's language | here |\n|---|---|\n");
+	for (const struct conf_deviation *d = conf_deviations; d->directive; d++) {
+		buf_puts(w->out, w->mdoc ? ".It " : "| ");
+		put_cstr(w, d->directive);
+		buf_puts(w->out, w->mdoc ? "\n" : " | ");
+		put_cstr(w, d->here);
+		buf_puts(w->out, w->mdoc ? ".\n" : " |\n");
+	}
+	if (w->mdoc)
+		buf_puts(w->out, ".El\n");
+}
+
 void
 conf_reference(struct buf *out, bool mdoc)
 {
@@ -193,6 +221,7 @@ conf_reference(struct buf *out, bool mdoc)
 	conf_each_row(put_row, &w);
 	if (mdoc && w.module)
 		buf_puts(out, ".El\n");
+	put_deviations(&w);
 	buf_puts(out, mdoc
 			  ? ".Ss Directives of nginx that are not implemented\n.Bl -tag -width Ds\n"
 			  : "\n### Directives of nginx that are not implemented\n\n"

@@ -1,0 +1,23 @@
+/*
+ * Where a directive of nginx's means something else here, on purpose: the one table of it. The reference prints it.
+ */
+#include "conf/conf_priv.h"
+
+const struct conf_deviation conf_deviations[] = {
+	{ "signals TERM, INT", "graceful, as QUIT; a second one stops fast" },
+	{ "daemon", "off by default" },
+	{ "worker_processes", "auto by default; auto obeys cgroup limits" },
+	{ "worker_connections", "by default the limit of open files less 64" },
+	{ "underscores_in_headers", "on by default: USER_TOKEN has one" },
+	{ "client_max_body_size", "64m by default in locations that ingest" },
+	{ "error_log",
+	    "standard error and level info by default; in effect from the main context" },
+	{ "access_log", "request lines go to the server's own log; off is the only other choice" },
+	{ "listen ... ssl, ssl_protocols",
+	    "TLS 1.2 is the newest there is; TLSv1.3 alone is refused" },
+	{ "location ~, server_name ~", "POSIX extended expressions; \\d \\w \\s \\b (? and lazy "
+				       "quantifiers are refused by the name of the POSIX form" },
+	{ "root, index, try_files", "static files are not served" },
+	{ "error pages", "JSON, unless Accept prefers text/html" },
+	{ NULL, NULL },
+};
