@@ -12,6 +12,8 @@
 
 /* An I/O error makes the stream unhealthy for this long. */
 #define FAILURE_NS (10 * NS_PER_S)
+/* Room for a small record with its frame; with less the stream is as good as full. */
+#define ROOM_MIN 4096
 
 struct slot_spool {
 	const struct stream_conf *conf;
@@ -251,7 +253,7 @@ ingest_healthy(struct buf *reasons)
 		const char *what = NULL;
 		char text[128];
 
-		if (room(s) == 0)
+		if (room(s) < ROOM_MIN)
 			what = "no spool space";
 		else if (s->failed_at != 0 && clock_cached_mono() - s->failed_at < FAILURE_NS)
 			what = "spool I/O error";

@@ -74,6 +74,8 @@ catch_signals(sigset_t *waiting)
 		sigaddset(&blocked, caught[i]);
 	}
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ,
+	    SIG_IGN); /* a limit of file sizes is an error of the write, like a full disk */
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	sigemptyset(waiting);
 }
