@@ -295,6 +295,11 @@ def test_usr1_reopens_the_log(server, embedded, tmp_path):
     sluice.send_signal(signal.SIGUSR1)
     wait_until(log.exists, "a new log")
 
+
+    def writes_to_it(pid):
+        return str(log) in [os.path.realpath(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
+
+    wait_until(lambda: all(map(writes_to_it, sluice.children("worker"))), "the workers have opened it")
     for n in range(20):  # each on a connection of its own, so that every worker has some
         requests.get(sluice.url + "/health", headers={"X-Request-Id": f"after-{n}"}, timeout=20)
     wait_until(lambda: log.read_text().count("request_id=after-") == 20, "all workers write to the new log")
