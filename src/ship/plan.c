@@ -177,6 +177,25 @@ fix_on_disk(void *arg)
 	return err ? err : bundle_write_list(&t->bundle, t->scan.dir);
 }
 
+/* On a nearly full disk: no more sources than there is room for the gzip of, twice over, since other streams pack, too. What is
+ * packed and sent makes room for the rest; a list of them all could never be packed, nor its sources ever deleted. */
+static int
+fit_on_disk(void *arg)
+{
+	struct turn *t = arg;
+	struct bundle *b = &t->bundle;
+	uint64_t room, whole, bytes = 0;
+	unsigned n = 1;
+
+	if (file_space(t->stream->conf->dir, &room, &whole) != 0)
+		return 0;
+	bytes = b->sources[0].length;
+	while (n < b->n_sources && bytes + b->sources[n].length <= room / 2)
+		bytes += b->sources[n++].length;
+	b->n_sources = n;
+	return 0;
+}
+
 static int
 pack_on_disk(void *arg)
 {
@@ -245,6 +264,9 @@ new_bundle(struct turn *t)
 	t->bundle.unique = s->probed && !s->sink->conditional;
 	t->bundle.n = upload_number(s, t->bundle.hour);
 	strcpy(t->bundle.host, s->ship->host);
+	err = ship_block(fit_on_disk, t);
+	if (err != 0)
+		return err;
 	for (unsigned i = 0; i < t->bundle.n_sources; i++)
 		segment_named(&t->scan, t->bundle.sources[i].name)->used = true;
 	log_event(LOG_DEBUG, "ship", "files to bundle", LOG_STR("stream", s->conf->name),
