@@ -172,3 +172,17 @@ def test_limit_of_the_size_of_files_is_no_death(server, embedded, tmp_path):
     wait_room(sluice)
     assert sluice.children("worker") == pids
     assert sorted(embedded.usage.wait_records(2)) == [b"room again", b"x" * 1000]
+
+
+def test_a_disk_full_of_what_is_not_packed_yet_is_packed_in_parts(server, scripted_store, small_disk):
+    """Everything waits for one bundle, and there is no room for the gzip of it all: smaller ones make room for the rest."""
+    streams = {"usage": USAGE.replace("50ms", "10m")}
+    conf = native(0, small_disk / "state", store=scripted_store, bucket="scripted", streams=streams).replace("127.0.0.1:0;", "127.0.0.1:{port};")
+    sluice = server(conf=conf)
+    sluice.state_dir = small_disk / "state"
+    stored, answer = fill(sluice, 300_000)
+    assert_no_room(answer)
+    assert scripted_store.seen(key="^usage/2") == []
+    assert sluice.stop() == 0
+    assert_exactly_once(stored, scripted_store.bucket().records("usage/"))
+    assert sluice.data_files() == []
