@@ -43,10 +43,10 @@ class Killer:
         """One kill; a child comes back by itself, for a master a new one is started at once, while children of the old one still end."""
         what = self.rng.choices(list(self.kills), weights=(40, 30, 15, 15))[0]
         if what in ("worker", "shipper"):
-            living = self.sluice.children(what)
-            if not living:
+            try:
+                os.kill(self.rng.choice(self.sluice.children(what)), signal.SIGKILL)
+            except (IndexError, ProcessLookupError):  # not there yet, or no longer
                 return
-            os.kill(self.rng.choice(living), signal.SIGKILL)
         elif what == "all":
             self.sluice.kill_all()
         else:
