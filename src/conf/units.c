@@ -113,6 +113,9 @@ skip_spaces(struct str *s)
 		*s = str_from(*s, 1);
 }
 
+/* A hundred years: moments that lie a few of these ahead can still be told. */
+#define TIME_MAX (INT64_C(100) * 365 * 24 * 3600 * NS_PER_S)
+
 int
 conf_parse_time(struct str s, int64_t *ns)
 {
@@ -131,7 +134,7 @@ conf_parse_time(struct str s, int64_t *ns)
 			return ERR_BAD;
 		last = unit;
 		if (__builtin_mul_overflow((int64_t)v, time_units[unit].ns, &part) ||
-		    __builtin_add_overflow(total, part, &total))
+		    __builtin_add_overflow(total, part, &total) || total > TIME_MAX)
 			return ERR_BAD;
 		skip_spaces(&s);
 	} while (s.n);
