@@ -214,7 +214,8 @@ start(struct options *o)
 	if (o->signal != NULL)
 		return send_signal(core_of(c), o->signal);
 	raise_limits(core_of(c));
-	if (core_of(c)->run_as_daemon && daemon(0, core_of(c)->error_log.n == 0) != 0) {
+	/* The folder stays: paths of the command line and the configuration may be relative, and a reload reads them again. */
+	if (core_of(c)->run_as_daemon && daemon(1, core_of(c)->error_log.n == 0) != 0) {
 		fprintf(stderr, "sluice: daemon: %s\n", strerror(errno));
 		return EXIT_START;
 	}
