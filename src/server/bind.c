@@ -88,10 +88,25 @@ bind_release(struct generation *old, const struct generation *next)
 	old->n_fds = 0;
 }
 
+static void
+forget(struct bound *b)
+{
+	if (b->fd >= 0)
+		close(b->fd);
+	b->fd = -1;
+}
+
 void
 bind_forget(const struct generation *gen)
 {
 	for (unsigned i = 0; i < gen->n_fds; i++)
-		if (gen->fds[i].fd >= 0)
-			close(gen->fds[i].fd);
+		forget(&gen->fds[i]);
+}
+
+void
+bind_forget_others(const struct generation *gen, unsigned index)
+{
+	for (unsigned i = 0; i < gen->n_fds; i++)
+		if (gen->fds[i].index >= 0 && (unsigned)gen->fds[i].index != index)
+			forget(&gen->fds[i]);
 }

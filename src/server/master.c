@@ -36,6 +36,7 @@ static struct {
 	int64_t stop_deadline;
 	int status; /* exit status so far */
 	bool failed_start;
+	unsigned room_wanted; /* slots that a postponed reload waits for; 0: none is */
 } master;
 
 static volatile sig_atomic_t got_stop, got_reload, got_reopen, got_child;
@@ -89,6 +90,16 @@ free_slot(void)
 		if (master.processes[i].pid == 0 && master.processes[i].respawn_at == 0)
 			return &master.processes[i];
 	return NULL;
+}
+
+static unsigned
+free_slots(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = ZONE_SLOT_WORKER; i < master.n; i++)
+		n += master.processes[i].pid == 0;
+	return n;
 }
 
 static void
@@ -170,12 +181,18 @@ log_death(const struct process *p, int status)
 	    LOG_I("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0), LOG_END);
 }
 
-/* Is a child of this row still wanted? A shipper always, until it has drained; a worker of the current generation, until we stop. */
 static bool
-wanted(const struct process *p, int status)
+past_grace(int64_t now)
+{
+	return master.phase != RUNNING && now > master.stop_deadline + STOP_GRACE;
+}
+
+/* Is a child of this row still wanted? A shipper always, until it has drained or the time is up; a worker of the current generation, until we stop. */
+static bool
+wanted(const struct process *p, int status, int64_t now)
 {
 	if (p->role == PROCESS_SHIPPER)
-		return master.phase == RUNNING || !(WIFEXITED(status) && p->stopping);
+		return !past_grace(now) && !(WIFEXITED(status) && p->draining);
 	return master.phase == RUNNING && !p->stopping && p->generation == master.gen->number;
 }
 
@@ -191,13 +208,13 @@ buried(struct process *p, int status)
 	atomic_store(&zone_slot(master.zone, p->slot)->pid, 0);
 	/* From here on what the slot owned belongs to nobody. */
 	atomic_fetch_add(&zone_slot(master.zone, p->slot)->generation, 1);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_START && p->quick_deaths == 0 &&
-	    master.gen->number == 1 && now - p->started < QUICK_DEATH)
+	/* Only of the first children: later the others go on serving, and this one is tried again and again. */
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_START && p->lives == 1 &&
+	    master.gen->number == 1)
 		master.failed_start = true;
-	if (p->role == PROCESS_SHIPPER && p->stopping && WIFEXITED(status) &&
-	    master.phase == DRAINING)
+	if (p->role == PROCESS_SHIPPER && p->draining && WIFEXITED(status))
 		master.status = WEXITSTATUS(status);
-	if (wanted(p, status))
+	if (wanted(p, status, now))
 		p->respawn_at = p->stopping ? now : respawn_time(p, now);
 	if (p->role == PROCESS_WORKER)
 		process_order(&master.processes[ZONE_SLOT_SHIPPER], ORDER_ORPHANS);
@@ -262,23 +279,46 @@ generation_new(struct conf *c, uint32_t number, const struct generation *old)
 	gen->number = number;
 	gen->conf = c;
 	gen->listens = http_listens(c);
-	if (bind_generation(gen, old, (unsigned)core_of(c)->workers) != 0 ||
-	    state_prepare(c) != 0) {
-		free(gen);
-		return NULL;
+	if (bind_generation(gen, old, (unsigned)core_of(c)->workers) == 0) {
+		if (state_prepare(c) == 0)
+			return gen;
+		bind_release(gen, old);
 	}
-	return gen;
+	free(gen);
+	return NULL;
 }
 
-/* What a reload cannot change. */
+/* What a reload cannot change; slots were made at the start. */
 static bool
 can_follow(struct conf *next)
 {
 	const struct core_conf *a = core_of(master.gen->conf), *b = core_of(next);
 
-	if (str_eq(a->state_dir, b->state_dir))
+	if (!str_eq(a->state_dir, b->state_dir)) {
+		log_event(
+		    LOG_ERROR, "master", "state_dir cannot change without a restart", LOG_END);
+		return false;
+	}
+	if (b->workers <= master.n - ZONE_SLOT_WORKER)
 		return true;
-	log_event(LOG_ERROR, "master", "state_dir cannot change without a restart", LOG_END);
+	log_event(LOG_ERROR, "master", "so many workers need a restart",
+	    LOG_I("worker_processes", b->workers), LOG_I("most", master.n - ZONE_SLOT_WORKER),
+	    LOG_END);
+	return false;
+}
+
+/* Each worker of the new generation needs a slot. Old ones that still finish what they have may hold too many: then the reload waits, and
+ * those who serve go on serving. */
+static bool
+has_room(struct conf *next)
+{
+	unsigned workers = (unsigned)core_of(next)->workers;
+
+	if (free_slots() >= workers)
+		return true;
+	log_event(LOG_WARN, "master", "reload waits: workers of earlier ones are still stopping",
+	    LOG_I("free_slots", free_slots()), LOG_I("needed", workers), LOG_END);
+	master.room_wanted = workers;
 	return false;
 }
 
@@ -293,6 +333,28 @@ open_log(const struct core_conf *core)
 	if (log_open(core->error_log.n == 0 || str_is(core->error_log, "stderr") ? NULL : path) !=
 	    0)
 		log_event(LOG_ERROR, "master", "cannot open the log", LOG_S("path", path), LOG_END);
+	state_give_log(core);
+}
+
+/* From here on next is in force. */
+static void
+enter_generation(struct generation *old, struct generation *next)
+{
+	master.gen = next;
+	open_log(core_of(next->conf));
+	log_event(LOG_INFO, "master", "configuration reloaded", LOG_I("generation", next->number),
+	    LOG_END);
+	/* Before the fork, or the new workers would keep addresses open that nobody serves any more. */
+	bind_release(old, next);
+	/* One that died and was to be started again is replaced like the others. */
+	for (unsigned i = ZONE_SLOT_WORKER; i < master.n; i++)
+		master.processes[i].respawn_at = 0;
+	spawn_workers();
+	order_all(PROCESS_WORKER, ORDER_STOP, true);
+	order_all(PROCESS_SHIPPER, ORDER_STOP, true);
+	/* The children forked under the old configuration have copies of their own. */
+	conf_free(old->conf);
+	free(old);
 }
 
 static void
@@ -309,26 +371,19 @@ reload(void)
 		messages = strdup(conf_messages(c).p ? conf_messages(c).p : "");
 	}
 	log_lines(c ? LOG_WARN : LOG_ERROR, messages);
-	if (c != NULL && can_follow(c))
+	if (c != NULL && can_follow(c)) {
+		if (!has_room(c)) {
+			conf_free(c);
+			return;
+		}
 		next = generation_new(c, old->number + 1, old);
-	if (next == NULL) {
-		log_event(
-		    LOG_ERROR, "master", "reload failed: the old configuration stays", LOG_END);
-		conf_free(c);
+	}
+	if (next != NULL) {
+		enter_generation(old, next);
 		return;
 	}
-	master.gen = next;
-	open_log(core_of(c));
-	log_event(LOG_INFO, "master", "configuration reloaded", LOG_I("generation", next->number),
-	    LOG_END);
-	/* Before the fork, or the new workers would keep addresses open that nobody serves any more. */
-	bind_release(old, next);
-	spawn_workers();
-	order_all(PROCESS_WORKER, ORDER_STOP, true);
-	order_all(PROCESS_SHIPPER, ORDER_STOP, true);
-	/* The children forked under the old configuration have copies of their own. */
-	conf_free(old->conf);
-	free(old);
+	log_event(LOG_ERROR, "master", "reload failed: the old configuration stays", LOG_END);
+	conf_free(c);
 }
 
 /* ---- stop ---- */
@@ -379,9 +434,11 @@ stop_step(void)
 			return false;
 		master.phase = DRAINING;
 		master.status = EXIT_WAITING;
-		process_order(shipper, ORDER_DRAIN);
+		/* One that a reload sent away comes again, and gets the order then. */
+		if (!shipper->stopping)
+			process_order(shipper, ORDER_DRAIN);
 	}
-	if (now > master.stop_deadline + STOP_GRACE) {
+	if (past_grace(now)) {
 		kill_all(PROCESS_SHIPPER);
 		shipper->respawn_at = 0;
 	}
@@ -415,11 +472,13 @@ obey_signals(void)
 	if (got_reopen) {
 		got_reopen = 0;
 		log_reopen();
+		state_give_log(core_of(master.gen->conf));
 		order_all(PROCESS_WORKER, ORDER_REOPEN, false);
 		order_all(PROCESS_SHIPPER, ORDER_REOPEN, false);
 	}
-	if (got_reload) {
+	if (got_reload || (master.room_wanted > 0 && free_slots() >= master.room_wanted)) {
 		got_reload = 0;
+		master.room_wanted = 0;
 		if (master.phase == RUNNING)
 			reload();
 	}

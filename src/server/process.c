@@ -166,10 +166,11 @@ process_spawn(struct process *p, struct generation *gen, struct zone *zone, stru
 	close(pair[1]);
 	p->control = pair[0];
 	p->pid = pid;
+	p->lives++;
 	p->generation = gen->number;
 	p->started = clock_mono();
 	p->respawn_at = 0;
-	p->stopping = false;
+	p->stopping = p->draining = false;
 	atomic_store(&slot->pid, pid);
 	return 0;
 }
@@ -181,8 +182,8 @@ process_order(struct process *p, int order)
 
 	if (p->pid == 0 || p->control < 0)
 		return;
-	if (order == ORDER_STOP || order == ORDER_DRAIN)
-		p->stopping = true;
+	p->stopping |= order == ORDER_STOP || order == ORDER_DRAIN;
+	p->draining |= order == ORDER_DRAIN;
 	if (send(p->control, &byte, 1, MSG_NOSIGNAL) != 1 && errno != EPIPE)
 		log_event(LOG_ERROR, "master", "order not delivered",
 		    LOG_S("role", process_role_name(p->role)), LOG_I("pid", p->pid),

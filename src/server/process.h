@@ -42,12 +42,13 @@ struct process {
 	enum process_role role;
 	unsigned slot, index; /* index: 0… among its role's */
 	uint32_t generation;
-	pid_t pid;   /* 0: not running */
-	int control; /* master's end; -1 */
-	bool stopping;
+	pid_t pid;               /* 0: not running */
+	int control;             /* master's end; -1 */
+	bool stopping, draining; /* was ordered to; draining: the shipper's last order */
 	int64_t started;
 	int64_t respawn_at; /* when to start it again; 0: not wanted */
 	unsigned quick_deaths;
+	unsigned lives; /* times started */
 };
 
 /* What a child is given. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -108,7 +109,8 @@ state_lock(const struct core_conf *core)
 	if (err != 0)
 		return err;
 	state_path(core, "lock", path);
-	fd = file_open(path, O_RDWR | O_CREAT);
+	/* The folder may be another user's: no link of theirs leads us to another file. */
+	fd = file_open(path, O_RDWR | O_CREAT | O_NOFOLLOW);
 	if (fd < 0)
 		return complain("cannot open the lock", path, fd);
 	err = wait_for_lock(core, fd, path);
@@ -164,6 +166,25 @@ state_open_keys(const struct core_conf *core, struct zone *z)
 	if (err != 0)
 		(void)complain("cannot open the table of idempotency keys", path, err);
 	return t;
+}
+
+/* Only what we made ourselves: whoever may write to its folder could put a link to any file there. */
+void
+state_give_log(const struct core_conf *core)
+{
+	char path[1024];
+	struct stat st;
+	uid_t uid;
+	gid_t gid;
+
+	if (core->error_log.n == 0 || str_is(core->error_log, "stderr") || core->user.n == 0 ||
+	    geteuid() != 0 || !str_copyz(path, sizeof(path), core->error_log))
+		return;
+	if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != 0 || st.st_size != 0 ||
+	    st.st_nlink != 1)
+		return;
+	if (process_user_ids(core->user, &uid, &gid) == 0 && lchown(path, uid, gid) != 0)
+		(void)complain("cannot give the log to the user", path, ERR_DENIED);
 }
 
 /* ---- pid file ---- */

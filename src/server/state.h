@@ -13,6 +13,8 @@ int state_lock(const struct core_conf *core);
 int state_prepare(struct conf *c);
 /* The table of idempotency keys (spool/idem.h). Blocks. NULL after a log line: the server works without, refusing requests that carry a key. */
 struct idem *state_open_keys(const struct core_conf *core, struct zone *z);
+/* Gives a log file that was just made, and is still empty, to the configured user: children open it again by its name. */
+void state_give_log(const struct core_conf *core);
 /* pid file: `pid`, or state_dir/sluice.pid. */
 void state_pid_path(const struct core_conf *core, char *out, size_t cap);
 int state_write_pid(const struct core_conf *core);

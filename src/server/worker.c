@@ -16,18 +16,35 @@ static struct {
 	bool stopping;
 } worker;
 
-/* Finish requests in flight, seal, exit. The master ends us if the time-out passes. */
+/* Until when connections may finish what they have. A tenth of the time-out is left for sealing; the master ends us if it passes. The bound is ours because
+ * a reload's old workers, and those of a master that died, have nobody else to end them. */
+static int64_t
+patience(void)
+{
+	int64_t timeout = core_of(worker.env->gen->conf)->shutdown_timeout;
+	int64_t now = clock_mono();
+
+	timeout -= timeout / 10;
+	return timeout < CLOCK_NEVER - now ? now + timeout : CLOCK_NEVER;
+}
+
+/* Finish requests in flight, seal, exit. */
 static void
 stop_task(void *arg)
 {
+	int64_t end = patience();
+
 	(void)arg;
 	http_drain();
 	/* The accepting tasks let go of their descriptors first. */
 	if (task_yield() == 0)
 		bind_forget(worker.env->gen);
-	while (http_connections() > 0)
+	while (http_connections() > 0 && clock_mono() < end)
 		if (task_sleep_until(clock_mono() + 5 * NS_PER_MS) != 0)
 			break;
+	if (http_connections() > 0)
+		log_event(LOG_WARN, "worker", "connections cut: worker_shutdown_timeout has passed",
+		    LOG_I("open", http_connections()), LOG_END);
 	ingest_close(CLOCK_NEVER);
 	loop_stop();
 }
@@ -72,8 +89,9 @@ serve(const struct process_env *env)
 	if (err == 0)
 		err = ingest_open(gen->conf, env->zone, env->keys, env->slot, life);
 	http_limit_connections(connection_limit(core_of(gen->conf)));
+	bind_forget_others(gen, env->index);
 	for (unsigned i = 0; i < gen->n_fds && err == 0; i++)
-		if (gen->fds[i].index < 0 || (unsigned)gen->fds[i].index == env->index)
+		if (gen->fds[i].fd >= 0)
 			err = http_serve(gen->fds[i].fd, gen->fds[i].listen);
 	return err;
 }

@@ -1,0 +1,177 @@
+"""The server among hostile clients and unlucky moments: what stays up, what is cut, and when."""
+
+import os
+import pwd
+import signal
+import subprocess
+import time
+
+import psutil
+import pytest
+
+from lib import raw
+from lib.ports import accepts, free_port
+from lib.server import program
+from lib.wait import wait_until
+
+HALF_A_HEAD = b"PUT /usage HTTP/1.1\r\nHost: x\r\n"
+
+
+def wait_generation(sluice, number):
+    sluice.wait_log(f"configuration reloaded.*generation={number}")
+
+
+# ---- reload
+
+
+def test_reloads_in_a_row_wait_for_slow_clients_and_never_leave_nobody_serving(server, embedded):
+    """Each old worker finishes for a client that never does; the slots are soon used up."""
+    sluice = server(streams=embedded.streams, main="worker_processes 1; worker_shutdown_timeout 3s;")
+    held = []
+    for _ in range(10):
+        line = raw.connect(sluice)
+        line.send(HALF_A_HEAD)
+        held.append(line)
+        time.sleep(0.05)
+        sluice.reload()
+        time.sleep(0.15)
+        assert sluice.get("/health", headers={"Connection": "close"}, timeout=5).status_code == 200
+    sluice.wait_log("reload waits")
+    wait_until(lambda: len(sluice.children("worker")) == 1, lambda: f"one worker is left: {sluice.children()}\n{sluice.tail()}", 20)
+    assert sluice.get("/health", headers={"Connection": "close"}).status_code == 200
+    assert "no slot free" not in sluice.log()
+    for line in held:
+        line.socket.close()
+
+
+def test_old_workers_of_a_reload_are_bound_by_the_shutdown_timeout(server, embedded):
+    sluice = server(streams=embedded.streams, main="worker_processes 1; worker_shutdown_timeout 1s;")
+    old = sluice.children("worker")
+    with raw.connect(sluice) as line:
+        line.send(HALF_A_HEAD)
+        sluice.reload()
+        wait_until(lambda: not set(old) & set(sluice.children("worker")), "the old worker is gone", 5)
+        line.rest()
+
+
+def test_refused_reload_keeps_no_address_bound(server, embedded):
+    """A stream's folder that cannot be made refuses the reload after its addresses were bound; the next one gets them."""
+    sluice = server(streams=embedded.streams)
+    port = free_port()
+    obstacle = sluice.state_dir / "extra"
+    obstacle.write_text("in the way")
+    sluice.configure(
+        streams=embedded.streams | {"extra": f"sink dir {embedded.usage.path.parent}/extra;"},
+        listen=f"listen 127.0.0.1:{sluice.port}; listen 127.0.0.1:{port};",
+    )
+    sluice.reload()
+    sluice.wait_log("reload failed")
+    assert not accepts(port)
+    obstacle.unlink()
+    sluice.reload()
+    wait_until(lambda: accepts(port), lambda: f"the new address:\n{sluice.tail()}")
+
+
+def test_more_workers_than_slots_refuse_the_reload(server, embedded):
+    sluice = server(streams=embedded.streams, main="worker_processes 1;")
+    sluice.configure(streams=embedded.streams, main="worker_processes 64;")
+    sluice.reload()
+    sluice.wait_log("so many workers need a restart")
+    assert sluice.get("/health").status_code == 200
+    assert len(sluice.children("worker")) == 1
+
+
+def test_worker_waiting_for_its_respawn_is_not_started_beside_the_new_ones(server, embedded):
+    sluice = server(streams=embedded.streams, main="worker_processes 1;")
+    seen = []
+    for _ in range(5):  # each death at once makes the next start later
+        pid = sluice.wait_child("worker", but=seen)
+        seen.append(pid)
+        os.kill(pid, signal.SIGKILL)
+        sluice.wait_log("child died", count=len(seen))
+    sluice.reload()
+    wait_generation(sluice, 2)
+    time.sleep(4)  # longer than the respawn was put off
+    assert len(sluice.children("worker")) == 1, sluice.tail()
+
+
+def test_fewer_workers_with_reuseport_leave_no_socket_without_a_server(server, embedded):
+    sluice = server(streams=embedded.streams, main="worker_processes 4;")
+    port = free_port()
+    for workers in (4, 1):
+        sluice.configure(
+            streams=embedded.streams,
+            main=f"worker_processes {workers};",
+            listen=f"listen 127.0.0.1:{sluice.port}; listen 127.0.0.1:{port} reuseport;",
+        )
+        sluice.reload()
+        wait_until(lambda: len(sluice.children("worker")) == workers, f"{workers} workers")
+    for _ in range(64):
+        with raw.connect(sluice, port=port) as line:
+            line.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert line.answer().status == 200
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives up root")
+def test_log_made_by_root_is_opened_again_by_the_workers(server, embedded, tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    for path in [folder, *folder.parents]:
+        if path.stat().st_uid == 0 and path != path.parent and str(path).startswith("/tmp/"):
+            path.chmod(0o755)
+    log = folder / "sluice.log"
+    user = pwd.getpwnam("nobody")
+    sluice = server(main=f"worker_processes 1; user nobody; error_log {log} info;")
+    assert log.stat().st_uid == user.pw_uid
+    log.rename(folder / "rotated")
+    sluice.send_signal(signal.SIGUSR1)
+    wait_until(lambda: log.exists() and log.stat().st_uid == user.pw_uid, "a new log of the user's")
+    time.sleep(0.3)
+    assert sluice.get("/health").status_code == 200
+    wait_until(lambda: "uri=/health" in log.read_text(), lambda: f"the request in the new log: {log.read_text()}")
+
+
+def test_daemon_finds_its_configuration_again(server, embedded, tmp_path):
+    sluice = server(streams=embedded.streams)
+    sluice.stop()
+    sluice.configure(streams=embedded.streams, main=f"daemon on; pid {tmp_path}/pid; error_log {sluice.folder}/daemon.log info;")
+    subprocess.run([program(), "-c", "sluice.conf"], cwd=sluice.folder, check=True)
+    wait_until((tmp_path / "pid").exists, "the daemon's pid file")
+    pid = int((tmp_path / "pid").read_text())
+    try:
+        os.kill(pid, signal.SIGHUP)
+        log = sluice.folder / "daemon.log"
+        wait_until(lambda: "configuration reloaded" in log.read_text(), log.read_text)
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not psutil.pid_exists(pid), "the daemon is gone")
+
+
+# ---- stop
+
+
+def test_shipper_that_hangs_does_not_hold_up_the_end(server, embedded):
+    sluice = server(streams=embedded.streams, main="worker_shutdown_timeout 1s;")
+    os.kill(sluice.children("shipper")[0], signal.SIGSTOP)
+    assert sluice.stop(timeout=10) == 3
+
+
+def test_stop_right_after_a_reload_still_ships(server, embedded):
+    sluice = server(streams=embedded.streams)
+    assert sluice.put("/usage", b"one").status_code == 204
+    sluice.reload()
+    sluice.send_signal(signal.SIGTERM)
+    assert sluice.wait_exit(30) == 0
+    embedded.usage.wait_records(1)
+
+
+def test_slow_client_does_not_keep_the_state_of_a_dead_master(server, embedded):
+    sluice = server(streams=embedded.streams, main="worker_processes 1; worker_shutdown_timeout 2s;")
+    with raw.connect(sluice) as line:
+        line.send(HALF_A_HEAD)
+        time.sleep(0.2)
+        sluice.send_signal(signal.SIGKILL)
+        sluice.process.wait()
+        sluice.start()
+        assert sluice.put("/usage", b"x").status_code == 204
+        line.rest()
