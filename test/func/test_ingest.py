@@ -256,6 +256,28 @@ def test_store_that_fails_answers_500(server, embedded):
     assert sluice.get("/health").status_code == 200
 
 
+# ---- repeated requests
+
+
+def test_idempotency_key_makes_a_repeated_put_one(sluice, embedded):
+    """Per stream and user; over other connections and workers, a reload, a restart, and a kill -9."""
+    def put(body, key="k-1", path="/usage", user="user"):
+        headers = {"USER_TOKEN": user, "Idempotency-Key": key, "Connection": "close"}
+        return sluice.session.put(sluice.url + path, data=body, headers=headers).status_code
+
+    assert [put(b"first") for _ in range(8)] == [204] * 8
+    assert [put(b"other key", "k-2"), put(b"other user", user="v"), put(b"other stream", path="/error")] == [204] * 3
+    sluice.reload()
+    sluice.wait_log("configuration reloaded")
+    assert put(b"first") == 204
+    sluice.kill_all()
+    sluice.start()
+    assert [put(b"first"), put(b"other key", "k-2"), put(b"new", "k-3")] == [204] * 3
+    assert sluice.stop() == 0
+    assert_exactly_once([b"first", b"other key", b"other user", b"new"], embedded.usage.records())
+    assert embedded.error.records() == [b"other stream"]
+
+
 # ---- the cache folder
 
 
