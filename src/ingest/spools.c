@@ -18,8 +18,6 @@
 struct slot_spool {
 	const struct stream_conf *conf;
 	struct spool *spool;
-	uint64_t seen_look;        /* the shipper's look that the bases below belong to */
-	uint64_t added_before;     /* sum over the slots of what was added before that look */
 	uint64_t file_system_room; /* bytes above min_free, as of the last asking */
 	int64_t failed_at;         /* monotonic; 0: never */
 };
@@ -50,30 +48,13 @@ spools_get(const struct stream_conf *stream)
 }
 
 static uint64_t
-sum_added(unsigned stream)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < zone_slots(self.zone); i++)
-		sum += atomic_load_explicit(
-		    &zone_slot(self.zone, i)->added[stream], memory_order_relaxed);
-	return sum;
-}
-
-static uint64_t
 room(void *arg)
 {
 	struct slot_spool *s = arg;
 	struct zone_stream *shared = zone_stream(self.zone, s->conf->index);
-	uint64_t look = atomic_load_explicit(&shared->looked_at, memory_order_acquire);
-	uint64_t added = sum_added(s->conf->index), used;
+	uint64_t used = atomic_load_explicit(&shared->disk_base, memory_order_relaxed) +
+			zone_added(self.zone, s->conf->index);
 
-	if (look != s->seen_look) {
-		s->seen_look = look;
-		s->added_before = added;
-	}
-	used = atomic_load_explicit(&shared->on_disk, memory_order_relaxed) +
-	       (added - s->added_before);
 	if (used >= s->conf->spool_size)
 		return 0;
 	return MIN(s->conf->spool_size - used, s->file_system_room);

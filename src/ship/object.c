@@ -325,6 +325,7 @@ look(struct shelf *w)
 	w->left = 0;
 	w->weigh = begun >= w->weigh_after;
 	s->rescan = s->distrust = false;
+	s->added_before = zone_added(s->ship->zone, s->conf->index);
 	err = ship_block(scan_on_disk, w);
 	if (err != 0) {
 		s->distrust = true;

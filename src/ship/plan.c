@@ -350,6 +350,7 @@ look(struct turn *t)
 	t->weigh = begun >= t->weigh_after;
 	s->rescan = s->distrust = false;
 	s->looking = true;
+	s->added_before = zone_added(s->ship->zone, s->conf->index);
 	err = ship_block(scan_on_disk, t);
 	s->looking = false;
 	if (err != 0) {

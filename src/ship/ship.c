@@ -74,8 +74,8 @@ ship_stream_report(
 	s->status.oldest = usage->oldest;
 	if (oldest != 0 && (usage->oldest == 0 || oldest < usage->oldest))
 		s->status.oldest = oldest;
-	atomic_store_explicit(&shared->on_disk, usage->bytes, memory_order_relaxed);
-	atomic_fetch_add_explicit(&shared->looked_at, 1, memory_order_release);
+	atomic_store_explicit(
+	    &shared->disk_base, usage->bytes - s->added_before, memory_order_relaxed);
 }
 
 void

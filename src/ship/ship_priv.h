@@ -64,6 +64,7 @@ struct ship_stream {
 	struct ship_hour hours[SHIP_MAX_HOURS];
 	unsigned hours_turn;
 
+	uint64_t added_before; /* zone_added as the look under way began */
 	struct ship_status status;
 };
 

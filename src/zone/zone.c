@@ -103,6 +103,17 @@ zone_stream(struct zone *z, unsigned stream)
 	return &z->shared->streams[stream];
 }
 
+uint64_t
+zone_added(struct zone *z, unsigned stream)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < z->n; i++)
+		sum +=
+		    atomic_load_explicit(&z->shared->slots[i].added[stream], memory_order_relaxed);
+	return sum;
+}
+
 void
 zone_set_stop_deadline(struct zone *z, int64_t deadline)
 {

@@ -16,9 +16,9 @@ enum { ZONE_SLOT_MASTER, ZONE_SLOT_SHIPPER, ZONE_SLOT_JANITOR, ZONE_SLOT_WORKER 
 #define ZONE_MAX_STREAMS 64
 
 struct zone_stream {
-	_Atomic uint64_t
-	    on_disk; /* by the shipper: bytes of the stream's folder tree at its last look */
-	_Atomic uint64_t looked_at; /* by the shipper: number of looks so far */
+	/* By the shipper: bytes of the stream's folder tree at its last look, less what zone_added gave when that look began. With
+	 * zone_added of now it is what is there now, or a little more: nothing is left out, some may count twice until the next look. */
+	_Atomic uint64_t disk_base;
 	_Atomic uint64_t
 	    orphaned; /* by any worker: segments given up after a failed write or sync */
 };
@@ -37,6 +37,8 @@ struct zone *zone_new(unsigned slots);
 unsigned zone_slots(const struct zone *z);
 struct zone_slot *zone_slot(struct zone *z, unsigned slot);
 struct zone_stream *zone_stream(struct zone *z, unsigned stream);
+/* What all slots together put into the stream since start. */
+uint64_t zone_added(struct zone *z, unsigned stream);
 
 /* When a stop under way must be over: monotonic ns. By the master. */
 void zone_set_stop_deadline(struct zone *z, int64_t deadline);
