@@ -24,7 +24,7 @@ enum state {
 	FAILED
 };
 
-enum { MAX_LINES = 8192, MAX_SIZE_SHIFT = 58 };
+enum { MAX_LINES = 8192, MAX_SIZE_SHIFT = 58, MAX_SIZE_DIGITS = 16 };
 
 void
 chunk_init(struct chunk_decoder *d)
@@ -52,7 +52,7 @@ size_digit(struct chunk_decoder *d, char c)
 {
 	int v = hex_value(c);
 
-	if (v < 0 || d->left >> MAX_SIZE_SHIFT)
+	if (v < 0 || d->left >> MAX_SIZE_SHIFT || ++d->digits > MAX_SIZE_DIGITS)
 		return FAILED;
 	d->left = d->left << 4 | (unsigned)v;
 	return SIZE;
@@ -74,6 +74,7 @@ step(struct chunk_decoder *d, char c)
 	switch ((enum state)d->state) {
 	case SIZE_FIRST:
 		d->left = 0;
+		d->digits = 0;
 		return size_digit(d, c);
 	case SIZE:
 		if (c == '\r')

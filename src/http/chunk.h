@@ -12,12 +12,13 @@ struct chunk_decoder {
 	uint64_t left; /* of the current chunk */
 	uint32_t line; /* private: bytes of extensions or trailers so far, bounded */
 	uint8_t state;
+	uint8_t digits; /* private: of the current size */
 };
 
 void chunk_init(struct chunk_decoder *d);
 /* Looks at n bytes. Returns how many it used (>= 0, possibly without data) and points *data at a
  * stretch of payload inside them ({NULL, 0} if none); call again with the rest. ERR_BAD for
- * anything malformed: bare LF, size over 2^62, extensions or trailers longer than 8 KiB. Done when
+ * anything malformed: bare LF, size over 2^62 or of more than 16 digits, extensions or trailers longer than 8 KiB. Done when
  * chunk_done(). */
 ssize_t chunk_feed(struct chunk_decoder *d, const char *p, size_t n, struct str *data);
 bool chunk_done(const struct chunk_decoder *d);

@@ -90,6 +90,7 @@ refuses(void **state)
 		"0\r\n\rx",
 		"10000000000000000\r\n",
 		"8000000000000000\r\n",
+		"00000000000000001\r\n",
 		"ffffffffffffffffffff\r\n",
 	};
 	struct chunk_decoder d;
