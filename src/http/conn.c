@@ -16,6 +16,8 @@
 #define PIPELINE_MAX 32 /* requests in a row before others get their turn */
 #define DRAIN_FRESH NS_PER_S
 #define DRAIN_LINGER NS_PER_S
+/* A request may be under way to a connection that looks idle: it is answered, and told to close. */
+#define DRAIN_IDLE (250 * NS_PER_MS)
 
 static struct list idle = { &idle, &idle }; /* the one idle for longest first */
 static struct list busy = { &busy, &busy };
@@ -154,12 +156,23 @@ linger(struct http_work *w)
 
 static void wake(struct http_conn *hc);
 
+/* How long a connection may rest, now that we go. */
+static int64_t
+while_draining(const struct http_conn *hc, int64_t deadline)
+{
+	int64_t patience = hc->requests ? DRAIN_IDLE : DRAIN_FRESH;
+
+	return http_draining() ? MIN(deadline, clock_cached_mono() + patience) : deadline;
+}
+
 static void
 serve(void *arg)
 {
 	struct http_conn *hc = arg;
-	int err = hc->listen->tls && !hc->ready_tls ? handshake(hc) : 0;
+	bool shakes = hc->listen->tls && !hc->ready_tls;
+	int err = shakes ? handshake(hc) : 0;
 	int64_t keep = server_of(hc)->scope->client_header_timeout;
+	uint32_t requests = hc->requests;
 
 	hc->work = err == 0 ? http_work_take(hc) : NULL;
 	if (hc->work) {
@@ -172,11 +185,14 @@ serve(void *arg)
 		hc->work = NULL;
 	}
 	n_busy--;
-	if (err != ERR_AGAIN || task_cancelled() || (http_draining() && hc->requests)) {
+	if (err != ERR_AGAIN || task_cancelled()) {
 		conn_free(hc);
 		return;
 	}
-	rest_until(hc, clock_cached_mono() + (http_draining() ? DRAIN_FRESH : keep));
+	/* Bytes that made no request, such as a record's by and by, win no time. */
+	if (shakes || hc->requests != requests)
+		hc->idle_deadline = clock_cached_mono() + keep;
+	rest_until(hc, while_draining(hc, hc->idle_deadline));
 	if (!conn_idle(&hc->conn))
 		wake(hc);
 }
@@ -232,7 +248,6 @@ http_conn_start(int fd, const struct addr *peer, const struct http_listen *l)
 {
 	struct http_conn *hc = conn_take();
 	const struct http_scope *s = l->servers->scope;
-	int64_t patience = http_draining() ? DRAIN_FRESH : s->client_header_timeout;
 	int off = 0;
 
 	if (!hc) {
@@ -250,7 +265,7 @@ http_conn_start(int fd, const struct addr *peer, const struct http_listen *l)
 	if (!s->tcp_nodelay && peer->u.sa.sa_family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &off, sizeof(off));
 	n_open++;
-	rest_until(hc, clock_cached_mono() + patience);
+	rest_until(hc, while_draining(hc, clock_cached_mono() + s->client_header_timeout));
 }
 
 bool
@@ -273,7 +288,6 @@ has_bytes(const struct http_conn *hc)
 void
 http_conn_drain(void)
 {
-	int64_t now = clock_cached_mono();
 	struct list *pos, *tmp, todo;
 
 	list_init(&todo);
@@ -284,10 +298,8 @@ http_conn_drain(void)
 
 		if (has_bytes(hc))
 			wake(hc);
-		else if (hc->requests)
-			conn_free(hc);
 		else
-			rest_until(hc, MIN(hc->idle_deadline, now + DRAIN_FRESH));
+			rest_until(hc, while_draining(hc, hc->idle_deadline));
 	}
 }
 

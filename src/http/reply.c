@@ -339,6 +339,7 @@ int
 http_reply_error(struct http_request *r, int err)
 {
 	struct http_work *w = r->conn->work;
+	const struct buf *extra = &w->answer.extra;
 	int status = status_of(w, err);
 
 	if (err == ERR_CANCELLED || err == ERR_CLOSED) {
@@ -346,7 +347,7 @@ http_reply_error(struct http_request *r, int err)
 		w->over = true;
 		return err;
 	}
-	if (status == 503 && !memmem(w->answer.extra.p, w->answer.extra.n, "Retry-After:", 12))
+	if (status == 503 && (extra->n == 0 || !memmem(extra->p, extra->n, "Retry-After:", 12)))
 		http_add_header(r, "Retry-After", STR(RETRY_AFTER));
 	return http_reply_message(r, status, status == 408 ? NULL : err_text(err));
 }

@@ -84,8 +84,8 @@ int http_serve(int listen_fd, const struct http_listen *l);
 /* Most connections at a time (worker_connections); beyond it the longest idle one is closed for a
  * new one. 0: no limit. */
 void http_limit_connections(unsigned max);
-/* Stops accepting; idle connections close now, those without a request yet within a second;
- * requests in flight finish and get Connection: close. */
+/* Stops accepting; requests in flight, and those that come within a moment (250 ms, a second on a
+ * connection without one yet), are finished and get Connection: close; idle connections close. */
 void http_drain(void);
 unsigned http_connections(void); /* open, idle ones included */
 unsigned http_active(void);      /* with a request in flight */

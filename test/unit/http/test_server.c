@@ -779,24 +779,32 @@ connection_limit(void)
 	http_limit_connections(0);
 }
 
-/* Idle ones end at once; one in flight gets its answer, and is told to go. */
+/* Idle ones end in a moment; one in flight, or that comes until then, gets its answer and is told to go. */
 static void
 draining(void)
 {
 	static struct reply a;
-	struct peer idle, used, parked, begun;
+	struct peer idle, used, next, parked, begun;
 	unsigned c = calls;
 
 	peer_open(&idle);
 	peer_open(&used);
 	peer_say(&used, "GET /no HTTP/1.1\r\nHost: t\r\n\r\n");
 	expect(&used, 204, NULL);
+	peer_open(&next);
+	peer_say(&next, "GET /no HTTP/1.1\r\nHost: t\r\n\r\n");
+	expect(&next, 204, NULL);
 	peer_open(&begun);
 	peer_say(&begun, "GET /no HTTP/1.1\r\nHo");
 	peer_open(&parked);
 	peer_say(&parked, "GET /park HTTP/1.1\r\nHost: t\r\n\r\n");
 	wait_for(&calls, c + 1);
 	http_drain();
+	peer_say(&next, "GET /no HTTP/1.1\r\nHost: t\r\n\r\n");
+	assert_int_equal(peer_hear(&next, &a, false), 204);
+	assert_true(str_is(http_header_get(&a.head, "Connection"), "close"));
+	reply_fini(&a);
+	expect_end(&next);
 	expect_end(&used);
 	/* No new ones: the listener's backlog takes it, nobody answers. */
 	assert_int_equal(http_connections(), 3);
@@ -817,6 +825,7 @@ draining(void)
 	expect_end(&idle);
 	peer_close(&idle);
 	peer_close(&used);
+	peer_close(&next);
 	peer_close(&parked);
 	peer_close(&begun);
 }
