@@ -43,7 +43,7 @@ object_attrs(
 		segment_put_attr(attrs, STR("type"), str_of(sink_content_type(buf_str(&key))));
 		if (encoding.n > 0)
 			segment_put_attr(attrs, STR("encoding"), encoding);
-		err = buf_failed(attrs);
+		err = buf_failed(attrs) ? ERR_HEADER_TOO_LARGE : 0;
 	}
 	buf_fini(&key);
 	return err;

@@ -128,17 +128,22 @@ hold_reserve(void)
 static int
 drop_one(int listen_fd)
 {
-	int fd;
+	int fd, saved;
 
 	if (reserve_fd < 0)
 		return ERR_IO;
 	close(reserve_fd);
 	reserve_fd = -1;
 	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	saved = errno;
 	if (fd >= 0)
 		close(fd);
 	hold_reserve();
-	return fd >= 0 ? ERR_BUSY : ERR_AGAIN;
+	errno = saved;
+	if (fd >= 0)
+		return ERR_BUSY;
+	/* Only an empty backlog is worth waiting for: another may have taken the descriptor meanwhile. */
+	return saved == EAGAIN || saved == EWOULDBLOCK ? ERR_AGAIN : ERR_IO;
 }
 
 /* Errors of the connection that went away while it waited, not of the socket (accept(2), Linux notes). */

@@ -9,19 +9,22 @@
 static int
 health_handle(struct http_request *r, void *arg)
 {
-	char memory[1024];
 	struct buf reasons, body;
+	int err;
 
 	(void)arg;
-	buf_init_fixed(&reasons, memory, sizeof(memory));
+	buf_init(&reasons, 0);
 	http_add_header(r, "Cache-Control", STR("no-store"));
 	if (ingest_healthy(&reasons))
 		return http_reply(r, 200, "application/json", STR("{\"status\":\"healthy\"}\n"));
-	buf_init(&body, sizeof(memory) + 64);
+	buf_init(&body, 0);
 	buf_printf(
 	    &body, "{\"status\":\"unhealthy\",\"reasons\":[%.*s]}\n", STR_ARG(buf_str(&reasons)));
-	int err = http_reply(r, 503, "application/json", buf_str(&body));
+	err = buf_failed(&reasons) || buf_failed(&body)
+		  ? http_reply_error(r, ERR_NOMEM)
+		  : http_reply(r, 503, "application/json", buf_str(&body));
 	buf_fini(&body);
+	buf_fini(&reasons);
 	return err;
 }
 

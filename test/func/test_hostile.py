@@ -3,6 +3,8 @@
 import os
 import pwd
 import signal
+import socket
+import ssl
 import subprocess
 import time
 
@@ -175,3 +177,59 @@ def test_slow_client_does_not_keep_the_state_of_a_dead_master(server, embedded):
         sluice.start()
         assert sluice.put("/usage", b"x").status_code == 204
         line.rest()
+
+
+# ---- requests
+
+
+def test_trickled_tls_record_wins_no_time(server, embedded, authority):
+    """Bytes of a record that make no request must not put off the end of an idle connection."""
+    chain, key = authority.issue("localhost")
+    port = free_port()
+    sluice = server(
+        streams=embedded.streams,
+        http="client_header_timeout 1s; keepalive_timeout 1s;",
+        server=f"listen 127.0.0.1:{port} ssl; ssl_certificate {chain}; ssl_certificate_key {key};",
+    )
+    context = ssl.create_default_context(cafile=authority.ca_file)
+    for requests in (0, 1):
+        with context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost") as line:
+            for _ in range(requests):
+                line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert line.recv(65536).startswith(b"HTTP/1.1 200")
+            plain = socket.socket(fileno=os.dup(line.fileno()))
+            start = time.monotonic()
+            try:
+                for byte in b"\x17\x03\x03\x40\x00" + bytes(95):
+                    plain.send(bytes([byte]))
+                    time.sleep(0.1)
+            except OSError:
+                pass
+            assert time.monotonic() - start < 5
+            plain.close()
+
+
+def test_specimen_whose_attributes_are_too_long_is_refused_not_failed(server, embedded):
+    sluice = server(streams=embedded.streams)
+    uri = "https://example.org/a.png?" + "a" * 6900
+    assert sluice.put(f"/specimen?uri={uri}", b"x").status_code == 204
+    assert sluice.put(f"/specimen?uri={uri}", b"x", headers={"Content-Encoding": "e" * 7900}).status_code == 431
+
+
+def test_health_names_many_streams(server, tmp_path):
+    """However many they are: what monitors read stays JSON."""
+    names = [f"stream-{n}-{'x' * 50}" for n in range(14)]
+    sluice = server(streams={name: f"sink dir {tmp_path}/out/{name}; spool_size 1m; bundle_interval 1h;" for name in names})
+    wait_until(lambda: len(list((tmp_path / "out").iterdir())) == len(names), "the folders")
+    (tmp_path / "out").rename(tmp_path / "gone")
+    (tmp_path / "out").write_text("nothing can be delivered here")
+    for name in names:
+        for size in (300_000, 20_000, 1_000, 1):
+            while sluice.put(f"/{name}", b"x" * size).status_code == 204:
+                pass
+
+    def all_full():
+        answer = sluice.get("/health")
+        return answer.status_code == 503 and len(answer.json()["reasons"]) == len(names)
+
+    wait_until(all_full, lambda: sluice.get("/health").text)
