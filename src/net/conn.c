@@ -175,7 +175,7 @@ conn_writev(struct conn *c, struct iovec *iov, int n, int64_t stall, int64_t dea
 		return tls_writev(c, iov, n, stall, deadline);
 	iov_advance(&iov, &n, 0);
 	while (n > 0) {
-		r = send_iov(c, iov, n);
+		r = n == 1 ? conn_plain_send(c, iov->iov_base, iov->iov_len) : send_iov(c, iov, n);
 		if (likely(r >= 0)) {
 			iov_advance(&iov, &n, (size_t)r);
 			since_yield += (size_t)r;
