@@ -205,8 +205,8 @@ def test_the_next_number_is_durable_before_it_is_tried(traced, scripted_store):
     check_all(run)
 
 
-@pytest.mark.parametrize("call", ["fsync", "fdatasync", "close", "rename"])
-@pytest.mark.parametrize("nth", [*range(1, 9), 11, 14, 18])
+@pytest.mark.parametrize("call, nth", [("fsync", n) for n in range(1, 21)] + [("close", n) for n in range(12, 42, 3)]
+                         + [("rename", n) for n in range(1, 7)] + [("unlink", n) for n in range(1, 6)] + [("pwrite", 1), ("pwrite", 2)])
 def test_a_failed_call_of_the_shipper_is_not_relied_on(traced, tmp_path, call, nth):
     """A call that fails is not made, so the trace shows whether it is made up for before what depends on it."""
     flag = tmp_path / "failed"

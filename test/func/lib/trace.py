@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 SYSCALLS = "openat,pwrite64,fsync,fdatasync,ftruncate,rename,unlink,link,close,sendmsg,sendto,recvfrom,recvmsg"
-LINE = re.compile(r"(\d+) (?:<\.\.\. )?(\w+)( resumed>|\()(.*)")
+LINE = re.compile(r"(\d+) +(?:<\.\.\. )?(\w+)( resumed>|\()(.*)")
 CUT = " <unfinished ...>"
 
 
