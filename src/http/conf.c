@@ -83,6 +83,8 @@ set_access_log(struct conf *c, const struct conf_node *node, struct conf_scope *
 	return 0;
 }
 
+static const struct conf_bounds head_bounds = { 1, 1024 * 1024 };
+
 static const struct conf_row rows[] = {
 	{ "http", CONF_MAIN, 0, 0, CONF_BLOCK | CONF_RELOAD, set_http, 0, NULL, "block",
 	    "Everything about HTTP", NULL },
@@ -121,7 +123,7 @@ static const struct conf_row rows[] = {
 	    AT(keepalive_requests), "1000", "count", "Requests a connection may make", NULL },
 	{ "client_header_buffer_size", H | S, 1, 1, CONF_RELOAD, conf_set_size,
 	    AT(client_header_buffer_size), "1k", "size",
-	    "Adds to what large_client_header_buffers allow", NULL },
+	    "Adds to what large_client_header_buffers allow", &head_bounds },
 	{ "large_client_header_buffers", H | S, 2, 2, CONF_RELOAD, set_header_buffers, 0, "4 8k",
 	    "count size", "Longest head, and longest line in it (414, 431)", NULL },
 	{ "lingering_close", H | S | L, 1, 1, CONF_RELOAD, conf_set_enum, AT(lingering_close), "on",

@@ -57,16 +57,25 @@ find_difference(struct str p)
 	return -1;
 }
 
+/* How deep groups may nest: some libraries compile them by recursion without a bound. */
+#define MAX_DEPTH 100
+
 static int
 check_syntax(struct conf *c, const struct conf_node *node, struct str pattern)
 {
 	size_t i = 0;
-	int row;
+	int row, depth = 0;
 
 	while (i < pattern.n) {
 		if (pattern.p[i] == '[') {
 			i = skip_bracket(pattern, i);
 			continue;
+		}
+		depth += (pattern.p[i] == '(') - (pattern.p[i] == ')');
+		if (depth > MAX_DEPTH) {
+			conf_error(c, node, "groups in an expression nest too deeply, at most %d",
+			    MAX_DEPTH);
+			return ERR_CONFIG;
 		}
 		row = find_difference(str_from(pattern, i));
 		if (row >= 0) {
