@@ -14,6 +14,7 @@
 
 #define SLAB 64
 #define PIPELINE_MAX 32 /* requests in a row before others get their turn */
+#define DROP_LOOKS 32
 #define DRAIN_FRESH NS_PER_S
 #define DRAIN_LINGER NS_PER_S
 /* A request may be under way to a connection that looks idle: it is answered, and told to close. */
@@ -268,21 +269,32 @@ http_conn_start(int fd, const struct addr *peer, const struct http_listen *l)
 	rest_until(hc, while_draining(hc, clock_cached_mono() + s->client_header_timeout));
 }
 
-bool
-http_conn_drop_idle(void)
-{
-	if (list_empty(&idle))
-		return false;
-	conn_free(CONTAINER_OF(idle.next, struct http_conn, link));
-	return true;
-}
-
 static bool
 has_bytes(const struct http_conn *hc)
 {
 	char c;
 
 	return recv(hc->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* Not one whose request is here already, and not after a long search. */
+bool
+http_conn_drop_idle(void)
+{
+	unsigned looked = 0;
+	struct list *pos;
+
+	LIST_FOREACH (pos, &idle) {
+		struct http_conn *hc = CONTAINER_OF(pos, struct http_conn, link);
+
+		if (!has_bytes(hc)) {
+			conn_free(hc);
+			return true;
+		}
+		if (++looked == DROP_LOOKS)
+			break;
+	}
+	return false;
 }
 
 void

@@ -112,7 +112,7 @@ void http_input_free(struct http_input *in);
 /* Takes fd. */
 void http_conn_start(int fd, const struct addr *peer, const struct http_listen *l);
 void http_conn_drain(void);
-/* Closes the connection that is idle for longest; false: none is. */
+/* Closes the connection that is idle for longest and has said nothing; false: none is. */
 bool http_conn_drop_idle(void);
 
 /* listener.c */

@@ -11,6 +11,7 @@
 
 #define ACCEPT_MAX 64 /* in a row, before others get their turn */
 #define PAUSE (100 * NS_PER_MS)
+#define MAKE_ROOM 16 /* idle connections closed when descriptors run out */
 
 struct listener {
 	struct io io;
@@ -61,6 +62,17 @@ take(struct listener *l, int fd, const struct addr *peer)
 	http_conn_start(fd, peer, listen_of(l->listen, fd));
 }
 
+/* Who is idle goes before who comes: true if anybody was. */
+static bool
+make_room(void)
+{
+	unsigned n = 0;
+
+	while (n < MAKE_ROOM && http_conn_drop_idle())
+		n++;
+	return n > 0;
+}
+
 /* One connection, or a wait for one: 0, or an error that ends accepting. */
 static int
 accept_one(struct listener *l)
@@ -79,6 +91,8 @@ accept_one(struct listener *l)
 	log_event(LOG_ERROR, "http",
 	    fd == ERR_BUSY ? "out of descriptors: a connection was dropped" : "accept failed",
 	    LOG_ERR(fd), LOG_ERRNO(errnum), LOG_END);
+	if (fd == ERR_BUSY && make_room())
+		return 0;
 	return task_sleep_until(clock_mono() + PAUSE);
 }
 

@@ -115,7 +115,8 @@ spool_stamp(struct spool *s)
 int
 spool_error(int err)
 {
-	return err == ERR_NOSPACE || err == ERR_NOMEM ? err : ERR_IO;
+	/* Full, or out of descriptors: it passes, so it is for the client to come again. */
+	return err == ERR_NOSPACE || err == ERR_NOMEM || err == ERR_BUSY ? err : ERR_IO;
 }
 
 void

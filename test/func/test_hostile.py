@@ -11,7 +11,7 @@ import time
 import psutil
 import pytest
 
-from lib import raw
+from lib import config, raw
 from lib.ports import accepts, free_port
 from lib.server import program
 from lib.wait import wait_until
@@ -233,3 +233,44 @@ def test_health_names_many_streams(server, tmp_path):
         return answer.status_code == 503 and len(answer.json()["reasons"]) == len(names)
 
     wait_until(all_full, lambda: sluice.get("/health").text)
+
+
+def test_out_of_descriptors_idle_clients_go_and_others_are_served(server, embedded):
+    """worker_connections beyond what descriptors there are: whoever idles loses to who comes, and nothing is a failure of the server's."""
+    more = "worker_processes 1; worker_rlimit_nofile 100; events { worker_connections 1000; }"
+    conf = config.native("{port}", "{state_dir}", streams=embedded.streams, main=more)
+    sluice = server(conf=conf.replace("\nevents { }", ""))
+    held = [raw.connect(sluice) for _ in range(300)]
+    try:
+        for _ in range(5):
+            assert sluice.get("/health", headers={"Connection": "close"}, timeout=5).status_code == 200
+    finally:
+        for line in held:
+            line.socket.close()
+
+
+def test_out_of_descriptors_uploads_are_told_to_come_again(server, embedded):
+    sluice = server(streams=embedded.streams, main="worker_processes 1; worker_rlimit_nofile 150;")
+    size, held, seen = 200_000, [], set()
+    for _ in range(70):
+        line = raw.connect(sluice)
+        line.send(raw.put(body=b"x" * size)[: -size // 2])
+        held.append(line)
+    time.sleep(0.5)
+    for line in held:
+        try:
+            line.send(b"x" * (size // 2))
+            seen.add(line.answer().status)
+        except (OSError, AssertionError):
+            pass  # refused and closed meanwhile
+        line.socket.close()
+    assert 204 in seen and seen <= {204, 503}, seen
+    assert "Too many open files" in sluice.log()
+    assert sluice.get("/health").json() == {"status": "healthy"}
+    assert sluice.put("/usage", b"x" * size).status_code == 204
+
+
+def test_expression_nested_without_end_is_refused(server):
+    sluice = server(wait=False, server="location ~ " + "(" * 20000 + "a" + ")" * 20000 + " { return 200; }")
+    assert sluice.wait_exit() == 1
+    assert "nest too deeply" in sluice.log()
