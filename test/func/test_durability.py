@@ -12,22 +12,12 @@ import time
 import pytest
 
 from lib import raw
-from lib.account import Account, record
+from lib.account import record
 from lib.objects import assert_exactly_once
+from lib.scene import MAIN, Scene, plan, streams
 from lib.server import TOP, alive
 from lib.store import Object, status, truthful
 from lib.wait import wait_until
-
-COMMON = "retry initial=20ms max_interval=100ms; breaker failures=1000 open=50ms;"
-MAIN = "worker_processes 1; worker_shutdown_timeout 60s;"
-
-
-def streams(interval="50ms"):
-    return {
-        "usage": f"sink s3 s bucket={{bucket}} prefix=usage/; bundle_interval {interval}; {COMMON}",
-        "specimen": f"sink s3 s bucket={{bucket}} prefix=specimen/; mode object; {COMMON}",
-    }
-
 
 def crash_points():
     """All points of the layers that handle data, by the prefix that groups them."""
@@ -48,84 +38,6 @@ RECOVER, ORIGIN, SHIP, DIR = points("spool.recover."), points("spool.origin."), 
 def test_every_crash_point_has_a_test():
     assert min(map(len, (WORKER, RECOVER, ORIGIN, SHIP, DIR))) > 0
     assert set(crash_points()) == {*WORKER, *RECOVER, *ORIGIN, *SHIP, *DIR}
-
-
-def plan(flag, point, role, nth=1):
-    """The environment of a server of which one process of that role dies once, at its nth passage."""
-    return {"SLUICE_CRASH": f"{point}:{nth}", "SLUICE_TEST_ROLE": role, "SLUICE_CRASH_ONCE": str(flag)}
-
-
-class Scene:
-    """A server, an account of what it was sent, and the flag that shows that it died as planned."""
-
-    def __init__(self, sluice, flag, bucket, parts=None):
-        self.sluice, self.flag, self.bucket, self.parts = sluice, flag, bucket, parts
-        self.account = Account()
-        self._rounds = 0
-
-    def _put(self, name, length, path, keyed):
-        """One PUT, on a connection of its own. With a key it is repeated until the answer is 204."""
-        body, key = self.account.send(name, length), {"Idempotency_Key": name.decode()} if keyed else {}
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                with raw.connect(self.sluice) as line:
-                    line.send(raw.put(path, body, **key))
-                    answer = line.answer().status
-            except (OSError, AssertionError):
-                answer = None
-            if answer == 204:
-                return self.account.promise(name)
-            if not keyed:
-                return None
-            time.sleep(0.02)
-        raise AssertionError(f"{name} with its key is never answered 204:\n{self.sluice.tail()}")
-
-    def _pipeline(self, prefix):
-        """Some requests in one write, so that one commit covers several records."""
-        names = [b"%s.0.%d" % (prefix, n) for n in range(5)]
-        try:
-            with raw.connect(self.sluice) as line:
-                line.send(*(raw.put(body=self.account.send(name, 100)) for name in names))
-                for name in names:
-                    if line.answer().status == 204:
-                        self.account.promise(name)
-        except (OSError, AssertionError):
-            pass
-
-    def work(self):
-        """One round of everything a client does."""
-        self._rounds += 1
-        r = b"%d" % self._rounds
-        self._pipeline(b"piped" + r)
-        for kind, length, path in [
-            (b"small", 20, "/usage"),
-            (b"long", 100000, "/usage"),
-            (b"specimen", 30000, f"/specimen?uri=/s{self._rounds}.png"),
-        ]:
-            self._put(kind + r + b".0.0", length, path, keyed=False)
-            self._put(b"keyed-" + kind + r + b".0.0", length, path + ("k" if "?" in path else ""), keyed=True)
-
-    def wait_crash(self):
-        wait_until(self.flag.exists, lambda: f"{self.flag} is made by who dies\n{self.sluice.tail()}")
-
-    def work_until_crash(self):
-        """Rounds until somebody died; some points are only passed at a second bundle."""
-        deadline = time.monotonic() + 30
-        while not self.flag.exists():
-            assert time.monotonic() < deadline, f"nobody passed the point:\n{self.sluice.tail()}"
-            self.work()
-            time.sleep(0.02)
-
-    def restart(self):
-        self.sluice.kill_all()
-        self.sluice.start()
-
-    def conclude(self):
-        """All is shipped, the server ends well, and the account is right."""
-        assert self.sluice.stop() == 0, self.sluice.tail()
-        assert self.sluice.data_files() == []
-        self.account.check_bucket(self.bucket)
 
 
 @pytest.fixture
@@ -401,7 +313,7 @@ def test_a_source_is_found_under_its_old_name(scene, tmp_path):
 def test_only_the_listed_segment_is_removed(scene, tmp_path):
     """Another segment under the name of a source is no source, because its id is not the list's: it is data like any other."""
     other = scene(interval="1h")
-    other._put(b"other.0.0", 100000, "/usage", keyed=False)  # a long body is a sealed segment at once
+    other.put(b"other.0.0", 100000, "/usage", keyed=False)  # a long body is a sealed segment at once
     other.sluice.kill_all()
     [segment] = [path for path in (other.sluice.state_dir / "usage").iterdir() if path.is_file() and not path.suffix == ".open"]
     found = scene(interval="1h")
@@ -480,7 +392,7 @@ def test_a_number_that_was_not_fixed_is_not_sent(scene, scripted_store, tmp_path
 def test_confirmed_but_not_noted(scene, scripted_store, tmp_path):
     """The second PUT is refused, and HEAD tells that it is ours."""
     found = scene(plan(tmp_path / "died", "ship.confirmed", "shipper"), interval="1h")
-    found._pipeline(b"once")
+    found.pipeline(b"once")
     assert found.sluice.stop() == 0
     found.account.check_bucket(found.bucket)
     [keys] = keys_by_bundle(scripted_store).values()
@@ -515,7 +427,7 @@ def test_a_request_lands_late_after_a_crash(scene, scripted_store, order, kind):
     scripted_store.script(late, *([late.then] if order.startswith("before") else []), key=f"^{kind}/[2u]")
     found = scene()
     path = "/usage" if kind == "usage" else "/specimen?uri=/late.png"
-    found._put(b"late.0.0", 5000, path, keyed=False)
+    found.put(b"late.0.0", 5000, path, keyed=False)
     assert late.arrived.wait(30)
     [shipper] = found.sluice.children("shipper")
     os.kill(shipper, signal.SIGKILL)
@@ -537,7 +449,7 @@ def test_refused_then_gone_then_crashed_stays_with_its_key(scene, scripted_store
 
     scripted_store.script(refuse, key="^usage/2", times=3)
     found = scene()
-    found._pipeline(b"gone")
+    found.pipeline(b"gone")
     scripted_store.wait_seen(2, key="^usage/")
     [shipper] = found.sluice.children("shipper")
     os.kill(shipper, signal.SIGKILL)
@@ -555,14 +467,14 @@ def test_a_key_is_known_after_a_crash(scene, tmp_path, point):
     """The client did not hear the 204, asks again, also after a restart of all, and its record is there once."""
     found = scene(plan(tmp_path / "died", point, "worker"), interval="1h")
     length = 100000 if ".upload." in point else 200
-    found._put(b"keyed.0.0", length, "/usage", keyed=True)
+    found.put(b"keyed.0.0", length, "/usage", keyed=True)
     assert found.flag.exists()
-    found._put(b"keyed.0.0", length, "/usage", keyed=True)
+    found.put(b"keyed.0.0", length, "/usage", keyed=True)
     found.restart()
-    found._put(b"keyed.0.0", length, "/usage", keyed=True)
+    found.put(b"keyed.0.0", length, "/usage", keyed=True)
     assert found.sluice.stop() == 0
     assert_exactly_once([record(b"keyed.0.0", length)], found.bucket.records("usage/"))
     found.sluice.start()  # and when the data is long gone
-    found._put(b"keyed.0.0", length, "/usage", keyed=True)
+    found.put(b"keyed.0.0", length, "/usage", keyed=True)
     assert found.sluice.stop() == 0
     assert_exactly_once([record(b"keyed.0.0", length)], found.bucket.records("usage/"))
