@@ -152,7 +152,8 @@ linger(struct http_work *w)
 	do
 		now = clock_mono();
 	while (now < end &&
-	       conn_read(c, w->in.p, w->in.cap, MIN(end, now + s->lingering_timeout)) > 0);
+	       conn_read(c, w->in.p, w->in.cap, MIN(end, now + s->lingering_timeout)) > 0 &&
+	       task_breathe() == 0);
 }
 
 static void wake(struct http_conn *hc);
