@@ -74,6 +74,17 @@ live_owner(int fd)
 	return (pid_t)pid;
 }
 
+/* The master blocks its signals until it waits for them; a stop should not have to wait for the lock, too. */
+static bool
+told_to_stop(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT) ||
+		   sigismember(&pending, SIGQUIT));
+}
+
 static int
 wait_for_lock(const struct core_conf *core, int fd, const char *path)
 {
@@ -89,6 +100,10 @@ wait_for_lock(const struct core_conf *core, int fd, const char *path)
 			log_event(LOG_ERROR, "master", "state folder is in use by another server",
 			    LOG_S("lock", path), LOG_I("pid", pid), LOG_END);
 			return ERR_LOCKED;
+		}
+		if (told_to_stop()) {
+			log_event(LOG_WARN, "master", "told to stop before the start", LOG_END);
+			return ERR_CANCELLED;
 		}
 		if (!said)
 			log_event(LOG_WARN, "master",

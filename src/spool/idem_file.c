@@ -89,7 +89,7 @@ map_fd(int fd, size_t n, struct idem_file **out)
 static int
 map_existing(const char *path, struct idem_file **out)
 {
-	int fd = file_open(path, O_RDWR), err;
+	int fd = file_open(path, O_RDWR | O_NOFOLLOW), err;
 	struct idem_file head;
 	struct stat st;
 	ssize_t n;
@@ -112,7 +112,7 @@ map_existing(const char *path, struct idem_file **out)
 static int
 make_empty(const char *path, uint64_t n_buckets, struct idem_file **out)
 {
-	int fd = file_open(path, O_RDWR | O_CREAT | O_TRUNC), err;
+	int fd = file_open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW), err;
 
 	if (fd < 0)
 		return fd;
