@@ -121,11 +121,14 @@ def test_a_disk_stays_broken_for_a_worker(scene, tmp_path, call, nth, errno, sta
     conclude(found)
 
 
-@pytest.mark.parametrize("call, errno", [("pwrite", "ENOSPC"), ("fsync", "EIO"), ("rename", "EIO"), ("unlink", "EROFS"), ("pread", "EIO"), ("open", "EMFILE")])
-def test_a_disk_stays_broken_for_the_shipper(scene, tmp_path, call, errno):
+@pytest.mark.parametrize(
+    "call, nth, errno",
+    [("pwrite", 2, "ENOSPC"), ("fsync", 6, "EIO"), ("rename", 3, "EIO"), ("unlink", 2, "EROFS"), ("pread", 6, "EIO"), ("open", 6, "EMFILE")],
+)
+def test_a_disk_stays_broken_for_the_shipper(scene, tmp_path, call, nth, errno):
     """Clients do not notice; nothing is sent twice or given up."""
     flag = tmp_path / "failed"
-    found = scene("stuck", flag, failing(flag, call, "6+", "shipper", errno))
+    found = scene("stuck", flag, failing(flag, call, f"{nth}+", "shipper", errno))
     wait_up(found)
     for n in range(12):  # without keys: what those of earlier lives were, the shipper cannot say
         found.put(b"stuck.0.%d" % n, 300 if n % 3 else 90000, "/usage", keyed=False)
