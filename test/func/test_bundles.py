@@ -58,6 +58,7 @@ def test_order_of_a_connection_is_kept(server, tmp_path):
     assert joined(server, tmp_path, bodies, main="worker_processes 2;") == b"".join(body + b"\n" for body in bodies)
 
 
+@pytest.mark.sanitize
 def test_segments_of_several_workers_merge_by_time(server, tmp_path):
     """Whole requests, each on a new connection, so that any worker may take it: the bundle still has them in order."""
     embedded = Embedded(tmp_path / "out", bundles="bundle_interval 10m;")
@@ -115,6 +116,7 @@ INVALID = [
 ]
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("body, at", INVALID, ids=range(len(INVALID)))
 def test_validate_json_refuses_what_is_no_json(server, tmp_path, body, at):
     embedded = Embedded(tmp_path / "out", bundles="bundle_interval 50ms; validate json;")

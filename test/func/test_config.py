@@ -75,6 +75,7 @@ def test_T_dumps_what_can_be_read_again(conf, tmp_path):
     assert run("-T", "-c", again)[:2] == (0, out)
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize(
     "text, line, said",
     [

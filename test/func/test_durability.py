@@ -53,7 +53,7 @@ def scene(server, scripted_store, tmp_path):
 # ---- at every point
 
 
-AFTERWARDS = pytest.mark.parametrize("afterwards", ["respawn", "restart"])
+AFTERWARDS = pytest.mark.parametrize("afterwards", [pytest.param("respawn", marks=pytest.mark.sanitize), "restart"])
 
 
 def go_through(found, afterwards):
@@ -160,6 +160,7 @@ def test_the_shipper_dies_taking_in_files_of_the_origin(scene, tmp_path, point, 
     found.conclude()
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("point", points("spool.seal."))
 def test_a_worker_dies_sealing_at_the_end(scene, tmp_path, point):
     """The shipper ends last, and looks for orphans before it does."""
@@ -229,6 +230,7 @@ def test_a_segment_whose_owner_lives_is_left_alone(scene):
     found.conclude()
 
 
+@pytest.mark.sanitize
 def test_a_torn_tail_is_cut_and_counted(scene):
     found = scene(interval="1h")
     found.work()
@@ -420,6 +422,7 @@ class Late:
         truthful(exchange)
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("order", ["before the second", "after the second"])
 @pytest.mark.parametrize("kind", ["usage", "specimen"])
 def test_a_request_lands_late_after_a_crash(scene, scripted_store, order, kind):
@@ -462,6 +465,7 @@ def test_refused_then_gone_then_crashed_stays_with_its_key(scene, scripted_store
 # ---- repeated PUTs
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("point", points("spool.commit.", "spool.upload."))
 def test_a_key_is_known_after_a_crash(scene, tmp_path, point):
     """The client did not hear the 204, asks again, also after a restart of all, and its record is there once."""

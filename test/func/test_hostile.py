@@ -26,6 +26,7 @@ def wait_generation(sluice, number):
 # ---- reload
 
 
+@pytest.mark.sanitize
 def test_reloads_in_a_row_wait_for_slow_clients_and_never_leave_nobody_serving(server, embedded):
     """Each old worker finishes for a client that never does; the slots are soon used up."""
     sluice = server(streams=embedded.streams, main="worker_processes 1; worker_shutdown_timeout 3s;")
@@ -182,6 +183,7 @@ def test_slow_client_does_not_keep_the_state_of_a_dead_master(server, embedded):
 # ---- requests
 
 
+@pytest.mark.sanitize
 def test_trickled_tls_record_wins_no_time(server, embedded, authority):
     """Bytes of a record that make no request must not put off the end of an idle connection."""
     chain, key = authority.issue("localhost")
@@ -209,6 +211,7 @@ def test_trickled_tls_record_wins_no_time(server, embedded, authority):
             plain.close()
 
 
+@pytest.mark.sanitize
 def test_specimen_whose_attributes_are_too_long_is_refused_not_failed(server, embedded):
     sluice = server(streams=embedded.streams)
     uri = "https://example.org/a.png?" + "a" * 6900

@@ -55,6 +55,7 @@ BAD_HEADS = {
 }
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("head", BAD_HEADS.values(), ids=BAD_HEADS)
 def test_ambiguous_heads_are_refused_and_the_connection_ends(sluice, embedded, head):
     """What follows such a head is never read as a request of its own."""
@@ -98,6 +99,7 @@ BAD_CHUNKS = {
 }
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("chunks", BAD_CHUNKS.values(), ids=BAD_CHUNKS)
 def test_broken_chunks_400(sluice, embedded, chunks):
     with raw.connect(sluice) as line:
@@ -118,6 +120,7 @@ def test_chunk_extensions_and_trailers_are_no_data(sluice, embedded):
     assert embedded.usage.wait_records(1) == [b"onetwo"]
 
 
+@pytest.mark.sanitize
 def test_head_and_body_in_single_bytes(sluice, embedded):
     data = raw.put(body=b"slow and steady") + HEAD.encode() + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     with raw.connect(sluice) as line:
@@ -131,6 +134,7 @@ def test_head_and_body_in_single_bytes(sluice, embedded):
 # ---- connections
 
 
+@pytest.mark.sanitize
 def test_pipelined_requests_are_answered_in_order_and_stored_in_order(server, tmp_path):
     embedded = Embedded(tmp_path / "out", bundles="bundle_interval 10m;")
     sluice = server(streams=embedded.streams)
@@ -343,6 +347,7 @@ def test_slow_clients_do_not_hold_up_others(server, embedded):
 # ---- gzip
 
 
+@pytest.mark.sanitize
 def test_gzip_body_of_a_bundle_is_decoded(sluice, embedded):
     body = b'{"n":1}\n' * 50_000
     packed = gzip.compress(body[: len(body) // 2]) + gzip.compress(body[len(body) // 2 :])
@@ -372,6 +377,7 @@ def broken_gzips():
     }
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("kind", broken_gzips())
 def test_broken_gzip_400(sluice, embedded, kind):
     answer = sluice.put("/usage", broken_gzips()[kind], headers={"Content-Encoding": "gzip"})
@@ -440,6 +446,7 @@ def tls(server, embedded, authority):
     return start
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("rsa", [False, True], ids=["ecdsa", "rsa"])
 def test_tls_listener_with_requests(tls, embedded, rsa):
     sluice = tls(rsa)
@@ -462,6 +469,7 @@ def test_tls_listener_with_curl_and_openssl(tls, embedded, authority):
     assert sorted(embedded.usage.wait_records(2)) == [b"from curl", b"from openssl"]
 
 
+@pytest.mark.sanitize
 def test_tls_listener_bears_what_is_no_tls(tls):
     sluice = tls()
     for rubbish in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"x" * 1000, b""):
@@ -494,6 +502,7 @@ def test_reuseport_spreads_connections(server, embedded):
 # ---- routing
 
 
+@pytest.mark.sanitize
 def test_routing_by_name_and_path(server):
     sluice = server(
         server="""

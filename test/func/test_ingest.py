@@ -24,6 +24,7 @@ def sluice(server, embedded):
 # ---- what is stored
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("stream", ["usage", "error"])
 @pytest.mark.parametrize(
     "body",
@@ -49,6 +50,7 @@ def test_empty_body_adds_nothing(sluice, embedded):
     sluice.wait_log(r"request done method=PUT uri=/usage status=204", count=2)
 
 
+@pytest.mark.sanitize
 def test_specimen_is_stored_exactly(sluice, embedded):
     body = os.urandom(200_000)
     answer = sluice.put("/specimen?uri=https://example.org/a.png", body)
@@ -57,6 +59,7 @@ def test_specimen_is_stored_exactly(sluice, embedded):
     assert embedded.specimen.get(key).body == body
 
 
+@pytest.mark.sanitize
 def test_chunked_body_is_stored_without_its_framing(sluice, embedded):
     parts = [b"one,", b"", b"x" * 70_000, b",two"]
     answer = sluice.put("/usage", (part for part in parts if part))
@@ -209,6 +212,7 @@ def test_every_answer_has_an_id_of_its_own(sluice):
 # ---- failures
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("path", ["/usage", "/specimen?uri=a.png"])
 @pytest.mark.parametrize("sent", [10, 100_000])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])

@@ -59,6 +59,7 @@ class Load:
 # ---- graceful stop
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], ids=["TERM", "INT", "QUIT"])
 def test_requests_in_flight_at_a_stop_are_answered_and_shipped(server, minio, bucket, number):
     """The origin's own test: answers are delayed, several requests are in flight, the server is told to stop. Nothing is lost,
@@ -144,6 +145,7 @@ def test_hanging_store_does_not_hold_up_the_end(server, scripted_store):
     assert sluice.data_files() != []
 
 
+@pytest.mark.sanitize
 def test_second_signal_stops_fast(server, scripted_store):
     scripted_store.script(hang(), key="^usage/2", times=None)
     sluice = server(store=scripted_store, bucket="scripted", main="worker_shutdown_timeout 60s;")
@@ -176,6 +178,7 @@ def test_request_that_outlasts_the_time_out_is_cut(server, embedded):
 # ---- reload
 
 
+@pytest.mark.sanitize
 def test_reload_under_load_refuses_and_loses_nothing(server, embedded):
     sluice = server(streams=embedded.streams, listen="listen 127.0.0.1:{port} backlog=511;".replace("{port}", "PORT"), wait=False)
     sluice.reap()
@@ -197,6 +200,7 @@ def test_reload_under_load_refuses_and_loses_nothing(server, embedded):
     assert_exactly_once(load.stored, embedded.usage.records())
 
 
+@pytest.mark.sanitize
 def test_reload_finishes_requests_in_flight_with_the_old_workers(server, embedded):
     sluice = server(streams=embedded.streams)
     old = sluice.children("worker")
@@ -213,6 +217,7 @@ def test_reload_finishes_requests_in_flight_with_the_old_workers(server, embedde
     assert sorted(embedded.usage.wait_records(2)) == [b"first half, second...", b"other"]
 
 
+@pytest.mark.sanitize
 def test_reload_of_a_bad_file_keeps_the_old_one_and_says_why(server, embedded):
     sluice = server(streams=embedded.streams)
     pids = sluice.children()
@@ -230,6 +235,7 @@ def test_reload_of_a_bad_file_keeps_the_old_one_and_says_why(server, embedded):
     assert embedded.usage.wait_records(2)
 
 
+@pytest.mark.sanitize
 def test_reload_changes_listens(server, embedded):
     sluice = server(streams=embedded.streams)
     second, text = free_port(), sluice.conf_file.read_text()
@@ -310,6 +316,7 @@ def test_usr1_reopens_the_log(server, embedded, tmp_path):
 # ---- deaths
 
 
+@pytest.mark.sanitize
 def test_killed_worker_is_replaced_and_its_records_arrive(server, tmp_path):
     embedded = Embedded(tmp_path / "out", bundles="bundle_interval 500ms;")
     sluice = server(streams=embedded.streams)
@@ -357,6 +364,7 @@ def test_children_end_when_their_master_is_killed_and_a_new_one_takes_over(serve
     assert_exactly_once([*sent, b"after"], embedded.usage.records())
 
 
+@pytest.mark.sanitize
 def test_everything_arrives_after_kill_9_of_all(server, minio, bucket):
     streams = {"usage": "sink s3 s bucket={bucket} prefix=usage/; bundle_interval 10m;",
                "specimen": "sink s3 s bucket={bucket} prefix=specimen/; mode object;"}

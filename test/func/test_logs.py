@@ -106,6 +106,7 @@ NASTY = [
 ]
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("style", ["logfmt", "json"])
 @pytest.mark.parametrize("target", NASTY, ids=range(len(NASTY)))
 def test_nobody_forges_a_line(server, embedded, style, target):

@@ -34,6 +34,7 @@ def wait_taken(sluice):
     wait_until(lambda: [name for name in sluice.data_files() if "/aside/" not in name] == [], sluice.tail)
 
 
+@pytest.mark.sanitize
 def test_records_of_every_stage_are_taken_in_with_their_hour(prepared):
     hour = int(datetime.datetime(2025, 6, 1, 7, 30, tzinfo=datetime.timezone.utc).timestamp())
     leave(prepared, f"usage/{hour}000000003.41.carol", b'{"n":3}')
@@ -102,6 +103,7 @@ def test_other_files_are_left_alone(prepared):
     assert [name for name in names if (prepared.state_dir / name).read_bytes() == b"not ours"] == names
 
 
+@pytest.mark.sanitize
 def test_whole_folder_under_the_origin_configuration(server, minio, tmp_path):
     """The user's config.yml, started on the user's folder: everything in it arrives in the user's buckets."""
     buckets = [minio.bucket() for _ in range(3)]

@@ -64,6 +64,7 @@ def assert_nothing_left(sluice):
 # ---- a real store
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("kind", ["minio", "minio_tls"])
 def test_everything_arrives_in_a_real_store(server, request, kind):
     store = request.getfixturevalue(kind)
@@ -134,6 +135,7 @@ def test_a_server_that_lost_its_disk_within_the_hour(server, minio, bucket, tmp_
 # ---- failures that pass
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize(
     "behaviour",
     [
@@ -220,6 +222,7 @@ def test_412_with_our_own_id_is_a_confirmation(shop, scripted_store):
     assert_nothing_left(sluice)
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("metadata", [{"bundle": "0" * 32}, {}], ids=["other", "none"])
 def test_412_with_another_id_goes_on_to_the_next_number(shop, scripted_store, metadata):
     def take(exchange):
@@ -393,6 +396,7 @@ def test_credentials_from_the_environment(server, scripted_store, token):
         assert "x-amz-security-token" in request.headers["authorization"]
 
 
+@pytest.mark.sanitize
 def test_credentials_from_a_file_with_profile_and_renewed_token(server, scripted_store, tmp_path):
     path = tmp_path / "credentials"
 
