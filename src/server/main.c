@@ -209,10 +209,13 @@ start(struct options *o)
 		fprintf(stderr, "sluice: Failed to load configuration %s\n", o->run.conf_path);
 		return EXIT_USAGE;
 	}
-	if (o->test)
-		return test_configuration(o, c);
-	if (o->signal != NULL)
-		return send_signal(core_of(c), o->signal);
+	if (o->test || o->signal != NULL) {
+		int status =
+		    o->test ? test_configuration(o, c) : send_signal(core_of(c), o->signal);
+
+		conf_free(c);
+		return status;
+	}
 	raise_limits(core_of(c));
 	/* The folder stays: paths of the command line and the configuration may be relative, and a reload reads them again. */
 	if (core_of(c)->run_as_daemon && daemon(1, core_of(c)->error_log.n == 0) != 0) {
