@@ -17,7 +17,8 @@ enum state {
 	DATA_CR,
 	DATA_LF,
 	TRAILER_FIRST, /* first byte of a trailer line, or the CR of the empty one */
-	TRAILER,
+	TRAILER_NAME,
+	TRAILER, /* behind its colon */
 	TRAILER_LF,
 	END_LF,
 	DONE,
@@ -93,7 +94,11 @@ step(struct chunk_decoder *d, char c)
 	case TRAILER_FIRST:
 		if (c == '\r')
 			return END_LF;
-		return http_is_class(c, HTTP_CLASS_TOKEN) ? text_byte(d, c, TRAILER) : FAILED;
+		return http_is_class(c, HTTP_CLASS_TOKEN) ? text_byte(d, c, TRAILER_NAME) : FAILED;
+	case TRAILER_NAME:
+		if (c == ':')
+			return text_byte(d, c, TRAILER);
+		return http_is_class(c, HTTP_CLASS_TOKEN) ? text_byte(d, c, TRAILER_NAME) : FAILED;
 	case TRAILER:
 		return c == '\r' ? TRAILER_LF : text_byte(d, c, TRAILER);
 	case TRAILER_LF:
