@@ -162,13 +162,15 @@ send_signal(const struct core_conf *core, const char *name)
 
 	state_pid_path(core, path, sizeof(path));
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-		long pid;
+		long pid = 0;
 
 		if (strcmp(signals[i].name, name) != 0)
 			continue;
-		if (file_read_all(path, 64, &text, &n) != 0 ||
-		    (pid = strtol(text, NULL, 10)) <= 1 ||
-		    kill((pid_t)pid, signals[i].signo) != 0) {
+		if (file_read_all(path, 64, &text, &n) == 0) {
+			pid = strtol(text, NULL, 10);
+			free(text);
+		}
+		if (pid <= 1 || kill((pid_t)pid, signals[i].signo) != 0) {
 			fprintf(stderr, "sluice: no server is running: %s: %s\n", path,
 			    strerror(errno));
 			return EXIT_START;

@@ -543,8 +543,10 @@ master_run(struct conf *c, const struct master_options *opt)
 	file_test_role("master");
 	open_log(core_of(c));
 	catch_signals(&waiting);
-	if (start(c) != 0)
+	if (start(c) != 0) {
+		conf_free(c);
 		return EXIT_START;
+	}
 	shipper = &master.processes[ZONE_SLOT_SHIPPER];
 	*shipper =
 	    (struct process){ .role = PROCESS_SHIPPER, .slot = ZONE_SLOT_SHIPPER, .control = -1 };
