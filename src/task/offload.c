@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
+#include "task/slice.h"
 #include "task/task_priv.h"
 
 #define THREADS_MAX 32
@@ -116,6 +117,8 @@ helper(void *arg)
 	struct pool *p = arg;
 	struct offload_job *job;
 
+	if (p == &pools[OFFLOAD_COMMIT])
+		slice_ask_short();
 	pthread_mutex_lock(&p->lock);
 	while ((job = next_job(p))) {
 		pthread_mutex_unlock(&p->lock);
