@@ -134,15 +134,31 @@ wait_for_lock(struct ship *ship, const char *state_dir)
 static int
 open_sink(struct ship_stream *s)
 {
-	char why[200] = "";
-	int err = s->conf->sink->ops->open(s->conf->sink, &s->sink, why, sizeof(why));
+	int err =
+	    s->conf->sink->ops->open(s->conf->sink, &s->sink, s->status.why, sizeof(s->status.why));
 
+	s->status.held = err != 0;
 	if (err != 0)
-		log_event(LOG_ERROR, "ship", "destination cannot be opened",
+		log_event(LOG_ERROR, "ship", "destination cannot be opened: data is held",
 		    LOG_STR("stream", s->conf->name),
-		    LOG_STR("destination", s->conf->sink->destination), LOG_S("why", why),
+		    LOG_STR("destination", s->conf->sink->destination), LOG_S("why", s->status.why),
 		    LOG_ERR(err), LOG_END);
 	return err;
+}
+
+/* A stream's task. A destination that cannot be opened holds up its own stream only. */
+static void
+stream_run(void *arg)
+{
+	struct ship_stream *s = arg;
+
+	while (open_sink(s) != 0)
+		if (task_sleep_until(clock_mono() + s->conf->breaker_open) != 0)
+			return;
+	if (s->conf->mode == STREAM_OBJECT)
+		object_run(s);
+	else
+		plan_run(s);
 }
 
 /* Orphans first: files of the origin gateway are not taken in while planners look. What cannot be recovered now is no reason not to
@@ -154,14 +170,8 @@ start_tasks(struct ship *ship)
 
 	if (orphans_recover(ship, true) != 0)
 		orphans_look(ship);
-	for (unsigned i = 0; i < ship->n && err == 0; i++) {
-		struct ship_stream *s = &ship->streams[i];
-
-		if (s->conf->mode == STREAM_OBJECT)
-			err = task_go("objects", object_run, s, NULL);
-		else
-			err = task_go("planner", plan_run, s, NULL);
-	}
+	for (unsigned i = 0; i < ship->n && err == 0; i++)
+		err = task_go("stream", stream_run, &ship->streams[i], NULL);
 	return err ? err : task_go("watch", watch_run, ship, NULL);
 }
 
@@ -207,12 +217,8 @@ ship_start(struct stream_conf *first, struct zone *z, struct idem *keys, const c
 	sink_host_name(ship->host, sizeof(ship->host));
 	size_pools();
 	err = wait_for_lock(ship, state_dir);
-	for (struct stream_conf *conf = first; conf != NULL && err == 0; conf = conf->next) {
-		struct ship_stream *s = &ship->streams[ship->n++];
-
-		stream_init(s, ship, conf);
-		err = open_sink(s);
-	}
+	for (struct stream_conf *conf = first; conf != NULL; conf = conf->next)
+		stream_init(&ship->streams[ship->n++], ship, conf);
 	if (err == 0)
 		err = start_tasks(ship);
 	*out = ship;

@@ -450,3 +450,22 @@ def test_delay_mode_delays_every_answer(server, embedded):
         began = time.monotonic()
         request()
         assert time.monotonic() - began >= 0.25
+
+
+def test_a_destination_that_cannot_be_opened_holds_up_its_own_stream_only(server, tmp_path):
+    """/proc takes no folders, also from root."""
+    sluice = server(
+        streams={
+            "usage": f"sink dir {tmp_path}/delivered; bundle_interval 1s;",
+            "error": "sink dir /proc/sluice; bundle_interval 1s;",
+        },
+        main="worker_shutdown_timeout 2s;",
+    )
+    sluice.start()
+    assert sluice.put("/error", b"held").status_code == 204
+    assert sluice.put("/usage", b"sent").status_code == 204
+    sluice.wait_log("destination cannot be opened.*stream=error")
+    sluice.wait_log("bundle sent.*stream=usage")
+    assert sluice.stop() == 3
+    assert any(name.startswith("error/") for name in sluice.data_files())
+    assert not any(name.startswith("usage/") for name in sluice.data_files())
