@@ -461,7 +461,6 @@ def test_a_destination_that_cannot_be_opened_holds_up_its_own_stream_only(server
         },
         main="worker_shutdown_timeout 2s;",
     )
-    sluice.start()
     assert sluice.put("/error", b"held").status_code == 204
     assert sluice.put("/usage", b"sent").status_code == 204
     sluice.wait_log("destination cannot be opened.*stream=error")
