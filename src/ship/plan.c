@@ -184,7 +184,7 @@ fit_on_disk(void *arg)
 {
 	struct turn *t = arg;
 	struct bundle *b = &t->bundle;
-	uint64_t room, whole, bytes = 0;
+	uint64_t room = 0, whole, bytes;
 	unsigned n = 1;
 
 	if (file_space(t->stream->conf->dir, &room, &whole) != 0)
