@@ -208,9 +208,10 @@ buried(struct process *p, int status)
 	atomic_store(&zone_slot(master.zone, p->slot)->pid, 0);
 	/* From here on what the slot owned belongs to nobody. */
 	atomic_fetch_add(&zone_slot(master.zone, p->slot)->generation, 1);
-	/* Only of the first children: later the others go on serving, and this one is tried again and again. */
+	/* Only of the first workers: later the others go on serving, and this one is tried again and again. So is a shipper: what
+	 * is taken in meanwhile is safe on disk. */
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_START && p->lives == 1 &&
-	    master.gen->number == 1)
+	    p->role == PROCESS_WORKER && master.gen->number == 1)
 		master.failed_start = true;
 	if (p->role == PROCESS_SHIPPER && p->draining && WIFEXITED(status))
 		master.status = WEXITSTATUS(status);
