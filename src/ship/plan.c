@@ -27,6 +27,7 @@ struct turn {
 	int level;
 	bool stuck;          /* packing again failed last time: others first */
 	bool fresh;          /* nothing was done since the last look */
+	bool draining;       /* as of the last look: that one saw all there is to drain */
 	int64_t due;         /* UTC ns: when the next bundle would be due; CLOCK_NEVER */
 	int64_t look_after;  /* monotonic: not before, unless there is nothing else to do */
 	int64_t look_latest; /* monotonic */
@@ -78,7 +79,7 @@ due_at(const struct turn *t, unsigned i, uint64_t bytes, unsigned sources, int64
 	int64_t gathered = seg->modified + MIN(interval / 10, GATHER_MAX);
 	int64_t closes = MIN(seg->created + interval, hour_of(seg->created) + HOUR_NS);
 
-	if (t->stream->ship->draining || seg->claimed || bytes >= t->stream->conf->bundle_size ||
+	if (t->draining || seg->claimed || bytes >= t->stream->conf->bundle_size ||
 	    sources == BUNDLE_MAX_SOURCES)
 		return 0;
 	/* A clock that was set back must not hold data until it is that late again. */
@@ -348,6 +349,7 @@ look(struct turn *t)
 		if (s->uploads[i].busy)
 			t->scan.busy[t->scan.n_busy++] = s->uploads[i].id;
 	t->weigh = begun >= t->weigh_after;
+	t->draining = s->ship->draining;
 	s->rescan = s->distrust = false;
 	s->looking = true;
 	s->added_before = zone_added(s->ship->zone, s->conf->index);

@@ -89,7 +89,8 @@ class Sluice:
         def ready():
             assert self.process.poll() is None, f"it ended with status {self.process.returncode}:\n{self.tail()}"
             children = self.children()
-            return children["worker"] and children["shipper"] and accepts(self.port)
+            titled = sum(map(len, children.values())) == len(psutil.Process(self.pid).children())
+            return children["worker"] and children["shipper"] and titled and accepts(self.port)
 
         wait_until(ready, lambda: f"the server accepts connections and has its children {self.children()}:\n{self.tail()}")
 
