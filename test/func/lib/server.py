@@ -89,10 +89,16 @@ class Sluice:
         def ready():
             assert self.process.poll() is None, f"it ended with status {self.process.returncode}:\n{self.tail()}"
             children = self.children()
-            titled = sum(map(len, children.values())) == len(psutil.Process(self.pid).children())
-            return children["worker"] and children["shipper"] and titled and accepts(self.port)
+            return children["worker"] and children["shipper"] and self._titled(children) and accepts(self.port)
 
         wait_until(ready, lambda: f"the server accepts connections and has its children {self.children()}:\n{self.tail()}")
+
+    def _titled(self, children):
+        """Whether every child of the master carries its role by now."""
+        try:
+            return sum(map(len, children.values())) == len(psutil.Process(self.pid).children())
+        except psutil.NoSuchProcess:
+            return False
 
     @property
     def pid(self):
