@@ -23,7 +23,7 @@ void core_register(void);
 /* Parses, checks and applies: a configuration ready to run, or NULL with the messages in *messages (malloc'ed, the caller frees; may be set on success too:
  * warnings). globals: -g, or NULL. */
 struct conf *core_load(const char *path, const char *globals, unsigned port, char **messages);
-/* The same as far as the check, for -T: parsed only. */
+/* What the main context says, after core_load. */
 const struct core_conf *core_of(struct conf *c);
 /* Usable cores: scheduler affinity and cgroup quota obeyed. At least 1. */
 unsigned core_cpus(void);
