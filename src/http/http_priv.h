@@ -68,6 +68,7 @@ struct http_work {
 	struct http_route route;
 	bool linger;  /* bytes of the client may be under way that nobody will read */
 	bool over;    /* the connection ends with this request */
+	bool counted; /* http_run_counts was called */
 	int64_t keep; /* how long the connection may be idle after this request */
 	char id[2 * ID_LEN + 1];
 	char host[256];
@@ -154,6 +155,8 @@ const char *http_message_text(
 
 /* phase.c */
 int http_run_phases(struct http_request *r);
+/* Once a request: later calls do nothing. */
+void http_run_counts(struct http_request *r);
 void http_run_logs(const struct http_request *r);
 
 #endif

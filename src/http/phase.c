@@ -1,21 +1,30 @@
 /*
  * What upper layers hang around every request: phases before its handler (addresses, limits, auth),
- * logs after it. Filled by server/modules.c before serving.
+ * counts before the end of its answer, logs after it. Filled by the modules before serving.
  */
 #include "http/http_priv.h"
 
 #define PHASES_MAX 8
+#define COUNTS_MAX 8
 #define LOGS_MAX 4
 
 static http_phase_fn *phases[PHASES_MAX];
+static http_count_fn *counts[COUNTS_MAX];
 static http_log_fn *logs[LOGS_MAX];
-static unsigned n_phases, n_logs;
+static unsigned n_phases, n_counts, n_logs, n_contexts;
 
 void
 http_add_phase(http_phase_fn *fn)
 {
 	assert(n_phases < PHASES_MAX);
 	phases[n_phases++] = fn;
+}
+
+void
+http_add_count(http_count_fn *fn)
+{
+	assert(n_counts < COUNTS_MAX);
+	counts[n_counts++] = fn;
 }
 
 void
@@ -33,6 +42,26 @@ http_run_phases(struct http_request *r)
 	for (unsigned i = 0; i < n_phases && !done; i++)
 		done = phases[i](r);
 	return done;
+}
+
+unsigned
+http_context_new(void)
+{
+	assert(n_contexts < HTTP_CONTEXTS_MAX);
+	return n_contexts++;
+}
+
+void
+http_run_counts(struct http_request *r)
+{
+	int64_t duration;
+
+	if (r->conn->work->counted)
+		return;
+	r->conn->work->counted = true;
+	duration = n_counts ? clock_mono() - r->start : 0;
+	for (unsigned i = 0; i < n_counts; i++)
+		counts[i](r, duration);
 }
 
 void

@@ -196,14 +196,22 @@ begin(struct http_work *w, int status)
 }
 
 static int
-finish_write(struct http_work *w, size_t n, int err)
+finish_write(struct http_work *w, int err)
 {
 	if (err == ERR_TIMEOUT)
 		w->conn->timed_out = true;
-	if (err < 0)
-		return w->answer.err = err;
+	return err < 0 ? (w->answer.err = err) : 0;
+}
+
+/* n bytes are about to leave, with the last of which the client has the whole answer. */
+static void
+count_write(struct http_work *w, size_t n)
+{
+	const struct http_answer *a = &w->answer;
+
 	w->req.bytes_out += n;
-	return 0;
+	if (a->ended || (a->left == 0 && !a->chunked))
+		http_run_counts(&w->req);
 }
 
 static int
@@ -213,10 +221,12 @@ write_out(struct http_work *w, struct str body, struct str tail)
 	struct iovec iov[3] = { { a->out.p, a->out.n }, { (void *)(uintptr_t)body.p, body.n },
 		{ (void *)(uintptr_t)tail.p, tail.n } };
 	size_t n = a->out.n + body.n + tail.n;
-	int err = conn_writev(&w->conn->conn, iov, 3, w->scope->send_timeout, CLOCK_NEVER);
+	int err;
 
+	count_write(w, n);
+	err = conn_writev(&w->conn->conn, iov, 3, w->scope->send_timeout, CLOCK_NEVER);
 	buf_reset(&a->out);
-	return finish_write(w, n, err);
+	return finish_write(w, err);
 }
 
 static int
@@ -224,8 +234,9 @@ write_small(struct http_work *w)
 {
 	struct buf *out = &w->answer.out;
 
-	return finish_write(w, out->n,
-	    conn_write(&w->conn->conn, out->p, out->n, w->scope->send_timeout, CLOCK_NEVER));
+	count_write(w, out->n);
+	return finish_write(
+	    w, conn_write(&w->conn->conn, out->p, out->n, w->scope->send_timeout, CLOCK_NEVER));
 }
 
 int

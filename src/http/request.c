@@ -243,6 +243,7 @@ http_serve_request(struct http_work *w, int err)
 	else
 		run(w);
 	goes_on = is_answered(w) && r->keep_alive && !w->over;
+	http_run_counts(r);
 	http_run_logs(r);
 	w->conn->watched = false;
 	if (goes_on && http_body_skip(w) < 0)

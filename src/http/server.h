@@ -18,6 +18,7 @@ struct http_location; /* http/conf.h */
 struct http_server_conf;
 
 #define HTTP_REQUEST_ID_MAX 128
+#define HTTP_CONTEXTS_MAX 8
 
 struct http_request {
 	struct http_conn *conn;
@@ -33,6 +34,7 @@ struct http_request {
 	int status;                           /* of the answer, once begun */
 	uint64_t bytes_in, bytes_out;
 	bool keep_alive; /* a handler may clear it */
+	void *context[HTTP_CONTEXTS_MAX]; /* by http_context_new: what modules keep with the request */
 };
 
 /* ---- body ---- */
@@ -94,8 +96,15 @@ unsigned http_active(void);      /* with a request in flight */
  * else: it has answered. Set before serving. At most 8. */
 typedef int http_phase_fn(struct http_request *r);
 void http_add_phase(http_phase_fn *fn);
+/* Called once a request, on its task, just before the last bytes of its answer are handed to the socket (or when it is given up), so
+ * that a client never holds an answer that was not counted. status and bytes_out are final: they include what is about to leave. Must
+ * not park. At most 8. */
+typedef void http_count_fn(struct http_request *r, int64_t duration_ns);
+void http_add_count(http_count_fn *fn);
 /* Called once a request is over (answered or given up). At most 4. */
 typedef void http_log_fn(const struct http_request *r, int64_t duration_ns);
 void http_add_log(http_log_fn *fn);
+/* An index into http_request.context for the calling module; NULL there at the start of each request. Before serving. */
+unsigned http_context_new(void);
 
 #endif
