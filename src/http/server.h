@@ -34,7 +34,8 @@ struct http_request {
 	int status;                           /* of the answer, once begun */
 	uint64_t bytes_in, bytes_out;
 	bool keep_alive; /* a handler may clear it */
-	void *context[HTTP_CONTEXTS_MAX]; /* by http_context_new: what modules keep with the request */
+	void *context
+	    [HTTP_CONTEXTS_MAX]; /* by http_context_new: what modules keep with the request */
 };
 
 /* ---- body ---- */

@@ -14,7 +14,8 @@ struct http_request;
 typedef struct str http_variable_fn(struct http_request *r, struct str name, void *arg);
 
 struct http_variable {
-	const char *name; /* without "$"; one that ends in '_' is a family: "http_" stands for $http_user_agent, … */
+	const char *
+	    name; /* without "$"; one that ends in '_' is a family: "http_" stands for $http_user_agent, … */
 	http_variable_fn *get;
 	void *arg;
 };
@@ -22,8 +23,8 @@ struct http_variable {
 /* The table, borrowed for ever, ends with a NULL name. A second time does nothing. */
 void http_variable_add(const struct http_variable *table);
 /* One that exists in this configuration only. An error (after conf_error) if a module has it already. */
-int http_variable_define(
-    struct conf *c, const struct conf_node *node, struct str name, http_variable_fn *get, void *arg);
+int http_variable_define(struct conf *c, const struct conf_node *node, struct str name,
+    http_variable_fn *get, void *arg);
 /* By name, for a configuration; false: unknown. */
 bool http_variable_find(struct conf *c, struct str name, struct http_variable *out);
 

@@ -11,21 +11,25 @@
 #include "base/base.h"
 
 enum metric_type {
-	METRIC_COUNTER,   /* a word; only grows */
-	METRIC_GAUGE,     /* a word (signed), summed over the slots; zeroed when its slot's process ends */
+	METRIC_COUNTER, /* a word; only grows */
+	METRIC_GAUGE, /* a word (signed), summed over the slots; zeroed when its slot's process ends */
 	METRIC_HISTOGRAM, /* a word a bound, one for +Inf, one for the sum */
-	METRIC_RAW        /* `words` words that the module reads slot by slot; never exposed by the engine */
+	METRIC_RAW /* `words` words that the module reads slot by slot; never exposed by the engine */
 };
 
 #define METRIC_BOUNDS_MAX 32
 #define METRIC_LABELS_MAX 4
 
 struct metric_row {
-	const char *name; /* family; rows of one family stand together. NULL: kept, but not part of /metrics */
+	const char *
+	    name; /* family; rows of one family stand together. NULL: kept, but not part of /metrics */
 	enum metric_type type;
-	const char *labels;    /* constant ones beside the series', as text: "direction=\"in\""; NULL: none */
-	double scale;          /* what one stored unit is in the exposed unit: 1e-9 for ns shown as seconds; 0: 1 */
-	const int64_t *bounds; /* HISTOGRAM: n_bounds upper bounds in stored units, ascending, without +Inf */
+	const char
+	    *labels; /* constant ones beside the series', as text: "direction=\"in\""; NULL: none */
+	double
+	    scale; /* what one stored unit is in the exposed unit: 1e-9 for ns shown as seconds; 0: 1 */
+	const int64_t
+	    *bounds; /* HISTOGRAM: n_bounds upper bounds in stored units, ascending, without +Inf */
 	unsigned n_bounds;
 	unsigned words; /* RAW */
 	const char *help;
@@ -40,8 +44,8 @@ struct metric_set {
 	unsigned max_series; /* beyond it: `other`; 0: as many as the zone holds */
 	/* set by metric_register */
 	unsigned id;
-	unsigned words;    /* of a block */
-	uint16_t at[64];   /* by row: its first word */
+	unsigned words;  /* of a block */
+	uint16_t at[64]; /* by row: its first word */
 	unsigned n_labels;
 };
 

@@ -54,8 +54,7 @@ series_add(struct series *s, unsigned row, uint64_t n)
 static inline void
 series_set(struct series *s, unsigned row, int64_t value)
 {
-	atomic_store_explicit(
-	    &s->block[s->set->at[row]], (uint64_t)value, memory_order_relaxed);
+	atomic_store_explicit(&s->block[s->set->at[row]], (uint64_t)value, memory_order_relaxed);
 }
 
 /* Histograms; value in the stored unit. Negative counts as 0. */
@@ -64,10 +63,10 @@ void series_observe(struct series *s, unsigned row, int64_t value);
 /* ---- reading: in any process that has the zone ---- */
 
 struct series_view {
-	struct str key;     /* in the zone; valid until the reader next parks */
+	struct str key; /* in the zone; valid until the reader next parks */
 	uint32_t index;
 	uint32_t generation; /* to find it again: series_still() */
-	int64_t seen;       /* wall ns, to the second, when it was last got */
+	int64_t seen;        /* wall ns, to the second, when it was last got */
 };
 
 /* Walks a set in an order that stays the same from call to call: *cursor starts at 0; false at the end. A walk may go on after parking. */
@@ -106,9 +105,9 @@ bool series_retire_oldest(
 unsigned series_count(const struct metric_set *set);
 
 struct series_usage {
-	uint64_t size, used;          /* bytes of the zone's series area */
+	uint64_t size, used; /* bytes of the zone's series area */
 	unsigned entries, entries_max;
-	uint64_t dropped;             /* sum over sets: sluice_zone_dropped_total */
+	uint64_t dropped; /* sum over sets: sluice_zone_dropped_total */
 };
 void series_usage(struct series_usage *out);
 const char *series_zone_name(void); /* vts_zone's NAME */
