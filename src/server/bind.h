@@ -4,7 +4,7 @@
 #ifndef SLUICE_SERVER_BIND_H
 #define SLUICE_SERVER_BIND_H
 
-#include "server/process.h"
+#include "server/generation.h"
 
 /* Fills gen->fds for its listens, taking over descriptors of old (NULL: none) with the same address. One a worker with reuseport. 0, or an error after a log line
  * naming the address. */

@@ -19,7 +19,7 @@
 	"/etc/lightfile6/config.yml" /* where only the ingest service's own is there */
 
 struct options {
-	struct master_options run;
+	struct generation_source run;
 	const char *signal;
 	bool test, dump, quiet, reference_mdoc, reference_markdown;
 };

@@ -26,7 +26,7 @@
 enum phase { RUNNING, STOPPING, DRAINING };
 
 static struct {
-	const struct master_options *opt;
+	const struct generation_source *from;
 	struct generation *gen;
 	struct zone *zone;
 	struct idem *keys;
@@ -256,58 +256,6 @@ respawn(void)
 
 /* ---- reload ---- */
 
-static void
-log_lines(enum log_level level, char *messages)
-{
-	struct str rest = str_of(messages);
-
-	while (rest.n > 0) {
-		struct str line = str_split(&rest, '\n');
-
-		if (line.n > 0)
-			log_event(level, "conf", "message", LOG_STR("text", line), LOG_END);
-	}
-	free(messages);
-}
-
-static struct generation *
-generation_new(struct conf *c, uint32_t number, const struct generation *old)
-{
-	struct generation *gen = calloc(1, sizeof(*gen));
-
-	if (gen == NULL)
-		return NULL;
-	gen->number = number;
-	gen->conf = c;
-	gen->listens = http_listens(c);
-	if (bind_generation(gen, old, (unsigned)core_of(c)->workers) == 0) {
-		if (state_prepare(c) == 0)
-			return gen;
-		bind_release(gen, old);
-	}
-	free(gen);
-	return NULL;
-}
-
-/* What a reload cannot change; slots were made at the start. */
-static bool
-can_follow(struct conf *next)
-{
-	const struct core_conf *a = core_of(master.gen->conf), *b = core_of(next);
-
-	if (!str_eq(a->state_dir, b->state_dir)) {
-		log_event(
-		    LOG_ERROR, "master", "state_dir cannot change without a restart", LOG_END);
-		return false;
-	}
-	if (b->workers <= master.n - ZONE_SLOT_WORKER)
-		return true;
-	log_event(LOG_ERROR, "master", "so many workers need a restart",
-	    LOG_I("worker_processes", b->workers), LOG_I("most", master.n - ZONE_SLOT_WORKER),
-	    LOG_END);
-	return false;
-}
-
 /* Each worker of the new generation needs a slot. Old ones that still finish what they have may hold too many: then the reload waits, and
  * those who serve go on serving. */
 static bool
@@ -354,37 +302,26 @@ enter_generation(struct generation *old, struct generation *next)
 	order_all(PROCESS_WORKER, ORDER_STOP, true);
 	order_all(PROCESS_SHIPPER, ORDER_STOP, true);
 	/* The children forked under the old configuration have copies of their own. */
-	conf_free(old->conf);
-	free(old);
+	generation_free(old);
 }
 
 static void
 reload(void)
 {
 	struct generation *old = master.gen, *next = NULL;
-	char *messages;
-	struct conf *c =
-	    core_load(master.opt->conf_path, master.opt->globals, master.opt->port, &messages);
+	struct conf *c = generation_load(master.from, old, master.n - ZONE_SLOT_WORKER);
 
-	if (c != NULL) {
-		free(messages);
-		conf_warn_restart(c, old->conf);
-		messages = strdup(conf_messages(c).p ? conf_messages(c).p : "");
-	}
-	log_lines(c ? LOG_WARN : LOG_ERROR, messages);
-	if (c != NULL && can_follow(c)) {
-		if (!has_room(c)) {
-			conf_free(c);
-			return;
-		}
-		next = generation_new(c, old->number + 1, old);
-	}
-	if (next != NULL) {
-		enter_generation(old, next);
+	if (c != NULL && !has_room(c)) {
+		conf_free(c);
 		return;
 	}
-	log_event(LOG_ERROR, "master", "reload failed: the old configuration stays", LOG_END);
-	conf_free(c);
+	if (c != NULL)
+		next = generation_new(c, old);
+	if (next != NULL)
+		enter_generation(old, next);
+	else
+		log_event(
+		    LOG_ERROR, "master", "reload failed: the old configuration stays", LOG_END);
 }
 
 /* ---- stop ---- */
@@ -512,11 +449,10 @@ run(const sigset_t *waiting)
 	}
 }
 
+/* What there is once a server, whatever it is configured to do. */
 static int
-start(struct conf *c)
+prepare(const struct core_conf *core)
 {
-	const struct core_conf *core = core_of(c);
-
 	if (state_lock(core) != 0)
 		return -1;
 	master.n = 4 * (unsigned)core->workers + 4;
@@ -527,27 +463,40 @@ start(struct conf *c)
 		return -1;
 	}
 	master.keys = state_open_keys(core, master.zone);
-	master.gen = generation_new(c, 1, NULL);
-	if (master.gen == NULL || state_write_pid(core) != 0)
-		return -1;
 	return 0;
 }
 
+/* Takes c. */
+static int
+start(struct conf *c)
+{
+	if (prepare(core_of(c)) != 0) {
+		conf_free(c);
+		return -1;
+	}
+	master.gen = generation_new(c, NULL);
+	if (master.gen == NULL)
+		return -1;
+	if (state_write_pid(core_of(c)) == 0)
+		return 0;
+	bind_release(master.gen, NULL);
+	generation_free(master.gen);
+	return -1;
+}
+
 int
-master_run(struct conf *c, const struct master_options *opt)
+master_run(struct conf *c, const struct generation_source *from)
 {
 	struct process *shipper;
 	sigset_t waiting;
 	int status;
 
-	master.opt = opt;
+	master.from = from;
 	file_test_role("master");
 	open_log(core_of(c));
 	catch_signals(&waiting);
-	if (start(c) != 0) {
-		conf_free(c);
+	if (start(c) != 0)
 		return EXIT_START;
-	}
 	shipper = &master.processes[ZONE_SLOT_SHIPPER];
 	*shipper =
 	    (struct process){ .role = PROCESS_SHIPPER, .slot = ZONE_SLOT_SHIPPER, .control = -1 };

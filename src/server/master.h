@@ -6,12 +6,7 @@
 
 #include "server/process.h"
 
-struct master_options {
-	const char *conf_path, *globals;
-	unsigned port;
-};
-
-/* Runs the server under this configuration until a signal stops it. Takes c. The exit status. */
-int master_run(struct conf *c, const struct master_options *opt);
+/* Runs the server under this configuration until a signal stops it; a reload reads it again from there. Takes c. The exit status. */
+int master_run(struct conf *c, const struct generation_source *from);
 
 #endif

@@ -7,8 +7,7 @@
 
 #include <sys/types.h>
 
-#include "http/conf.h"
-#include "server/core.h"
+#include "server/generation.h"
 #include "spool/idem.h"
 #include "zone/zone.h"
 
@@ -25,18 +24,6 @@ enum {
 
 /* Exit statuses of children, and of the master. */
 enum { EXIT_CLEAN = 0, EXIT_USAGE = 1, EXIT_START = 2, EXIT_WAITING = 3 };
-
-/* One configuration in force, with what was bound for it; shared by the children forked under it. */
-struct generation {
-	uint32_t number;
-	struct conf *conf;
-	struct http_listen *listens;
-	unsigned n_fds;
-	struct bound {
-		struct http_listen *listen;
-		int fd, index; /* index: of the only worker that serves it; -1: all do */
-	} * fds;
-};
 
 struct process {
 	enum process_role role;
