@@ -167,6 +167,15 @@ unsigned conf_errors(const struct conf *c);
 /* All messages, one a line: errors first, marked "[emerg] ", then warnings, "[warn] ", as nginx
  * marks them. In the arena. */
 struct str conf_messages(struct conf *c);
+/* "Did you mean": the nearest of the names offered, and near enough to be meant; found stays NULL if
+ * none is. */
+struct conf_nearest {
+	struct str name;
+	unsigned best; /* a nearer one than this many mistakes is wanted */
+	const char *found;
+};
+void conf_nearest_init(struct conf_nearest *n, struct str name);
+void conf_nearest_offer(struct conf_nearest *n, const char *candidate);
 /* On reload: a warning in next for each directive that changed against now and needs a restart.
  * Both are checked. */
 void conf_warn_restart(struct conf *next, struct conf *now);

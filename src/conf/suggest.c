@@ -1,5 +1,5 @@
 /*
- * "Did you mean": the directive whose name is nearest to one that nobody knows.
+ * "Did you mean": the name that is nearest to one that nobody knows.
  */
 #include "conf/conf_priv.h"
 
@@ -32,41 +32,54 @@ distance(struct str a, struct str b)
 	return last[b.n];
 }
 
+void
+conf_nearest_init(struct conf_nearest *n, struct str name)
+{
+	/* A third of the letters may be wrong, and three at most. */
+	*n = (struct conf_nearest){ .name = name, .best = MIN(name.n / 3, 3u) + 1 };
+	if (name.n < 2 || name.n > NAME_MAX_LEN)
+		n->best = 0;
+}
+
+void
+conf_nearest_offer(struct conf_nearest *n, const char *candidate)
+{
+	struct str name = str_of(candidate);
+	unsigned d;
+
+	if (n->best == 0 || name.n > NAME_MAX_LEN)
+		return;
+	d = distance(n->name, name);
+	if (d < n->best) {
+		n->best = d;
+		n->found = candidate;
+	}
+}
+
 struct search {
-	struct str name;
+	struct conf_nearest nearest;
 	unsigned context;
-	unsigned best;
-	const char *found;
 };
 
 static void
 consider(const struct conf_row *row, const struct conf_module *module, void *arg)
 {
 	struct search *s = arg;
-	struct str name = str_of(row->name);
-	unsigned d;
 
 	(void)module;
-	if (name.n > NAME_MAX_LEN || !(row->contexts & s->context))
-		return;
-	d = distance(s->name, name);
-	if (d < s->best) {
-		s->best = d;
-		s->found = row->name;
-	}
+	if (row->contexts & s->context)
+		conf_nearest_offer(&s->nearest, row->name);
 }
 
 const char *
 conf_suggest(struct str name, unsigned context)
 {
-	/* A third of the letters may be wrong, and three at most. */
-	struct search s = { .name = name, .context = context, .best = MIN(name.n / 3, 3u) + 1 };
+	struct search s = { .context = context };
 
-	if (name.n < 2 || name.n > NAME_MAX_LEN)
-		return NULL;
+	conf_nearest_init(&s.nearest, name);
 	conf_each_row(consider, &s);
 	s.context = ~0u;
-	if (!s.found)
+	if (!s.nearest.found)
 		conf_each_row(consider, &s);
-	return s.found;
+	return s.nearest.found;
 }

@@ -9,7 +9,7 @@
 #define FIELDS_MAX 12
 
 static void
-log_request(const struct http_request *r, int64_t duration)
+log_request(struct http_request *r, int64_t duration)
 {
 	bool error = r->status >= 400;
 	struct log_field f[FIELDS_MAX];

@@ -189,6 +189,8 @@ struct conf_module http_module = {
 void
 http_conf_register(void)
 {
+	http_variable_add(http_request_variables);
+	conf_register(&http_variable_module);
 	conf_register(&http_module);
 }
 

@@ -135,6 +135,9 @@ int http_set_session_cache(
 int http_compile_pattern(
     struct conf *c, const struct conf_node *node, struct str pattern, bool icase, regex_t *out);
 
+/* variables.c */
+extern const struct http_variable http_request_variables[];
+
 /* route.c */
 struct http_route {
 	const struct http_server_conf *server;

@@ -157,6 +157,6 @@ const char *http_message_text(
 int http_run_phases(struct http_request *r);
 /* Once a request: later calls do nothing. */
 void http_run_counts(struct http_request *r);
-void http_run_logs(const struct http_request *r);
+void http_run_logs(struct http_request *r);
 
 #endif

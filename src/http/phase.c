@@ -65,7 +65,7 @@ http_run_counts(struct http_request *r)
 }
 
 void
-http_run_logs(const struct http_request *r)
+http_run_logs(struct http_request *r)
 {
 	int64_t duration = n_logs ? clock_mono() - r->start : 0;
 

@@ -103,7 +103,7 @@ void http_add_phase(http_phase_fn *fn);
 typedef void http_count_fn(struct http_request *r, int64_t duration_ns);
 void http_add_count(http_count_fn *fn);
 /* Called once a request is over (answered or given up). At most 4. */
-typedef void http_log_fn(const struct http_request *r, int64_t duration_ns);
+typedef void http_log_fn(struct http_request *r, int64_t duration_ns);
 void http_add_log(http_log_fn *fn);
 /* An index into http_request.context for the calling module; NULL there at the start of each request. Before serving. */
 unsigned http_context_new(void);

@@ -1,109 +1,56 @@
 /*
- * Texts with variables. Compiled when the configuration is read, expanded once a request.
+ * See text.h.
  */
 #include "http/text.h"
 
-#include "http/http_priv.h"
+#include "base/arena.h"
+#include "http/server.h"
 
-static struct str
-get_host(struct http_request *r)
+#define FEW 16 /* parts whose values fit on the stack */
+
+static bool
+is_name_char(char c)
 {
-	return str_of(r->conn->work->host); /* lower case, without the port, since routing */
+	return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9');
 }
 
-static struct str
-get_request_uri(struct http_request *r)
-{
-	return r->head->target;
-}
-
-static struct str
-get_uri(struct http_request *r)
-{
-	return r->path;
-}
-
-static struct str
-get_args(struct http_request *r)
-{
-	return r->query;
-}
-
-static struct str
-get_is_args(struct http_request *r)
-{
-	return r->query.n ? STR("?") : STR("");
-}
-
-static struct str
-get_scheme(struct http_request *r)
-{
-	return r->conn->listen->tls ? STR("https") : STR("http");
-}
-
-static struct str
-get_method(struct http_request *r)
-{
-	return r->head->method;
-}
-
-static struct str
-get_request_id(struct http_request *r)
-{
-	return r->id;
-}
-
-static struct str
-get_remote_addr(struct http_request *r)
-{
-	return http_client_address(r);
-}
-
-static const struct {
-	const char *name;
-	struct str (*get)(struct http_request *r);
-} variables[] = {
-	{ "args", get_args },
-	{ "host", get_host },
-	{ "is_args", get_is_args },
-	{ "query_string", get_args },
-	{ "remote_addr", get_remote_addr },
-	{ "request_id", get_request_id },
-	{ "request_method", get_method },
-	{ "request_uri", get_request_uri },
-	{ "scheme", get_scheme },
-	{ "uri", get_uri },
-};
-
-/* The variable that text begins with, behind its dollar: "$name" or "${name}". Its length in text,
- * or 0. */
+/* The variable that text begins with, behind its dollar: "$name" or "${name}". What it takes of
+ * text, or 0. */
 static size_t
-take_variable(struct str text, struct http_text_part *part)
+cut_name(struct str text, struct str *name)
 {
 	bool braces = text.n > 1 && text.p[1] == '{';
 	size_t at = braces ? 2 : 1, n = 0;
 
-	while (at + n < text.n &&
-	       (text.p[at + n] == '_' || (text.p[at + n] >= 'a' && text.p[at + n] <= 'z')))
+	while (at + n < text.n && is_name_char(text.p[at + n]))
 		n++;
-	if (braces && (at + n == text.n || text.p[at + n] != '}'))
+	if (n == 0 || (braces && (at + n == text.n || text.p[at + n] != '}')))
 		return 0;
-	for (size_t i = 0; i < ARRAY_LEN(variables); i++)
-		if (str_is(str_sub(text, at, n), variables[i].name)) {
-			part->get = variables[i].get;
-			return at + n + braces;
-		}
-	return 0;
+	*name = str_sub(text, at, n);
+	return at + n + braces;
 }
 
 static int
-unknown(struct conf *c, const struct conf_node *node, struct str text)
+take_variable(
+    struct conf *c, const struct conf_node *node, struct str *text, struct http_text_part *part)
 {
-	conf_error(c, node,
-	    "unknown variable in \"%.*s\"; there are $args, $host, $is_args, $query_string, "
-	    "$remote_addr, $request_id, $request_method, $request_uri, $scheme, $uri",
-	    STR_ARG(text));
-	return ERR_CONFIG;
+	struct str name;
+	size_t n = cut_name(*text, &name);
+
+	if (n == 0) {
+		conf_error(c, node,
+		    "invalid variable name in \"%.*s\"; it is $name or ${name}, and a $ by itself "
+		    "cannot be written",
+		    STR_ARG(*text));
+		return ERR_CONFIG;
+	}
+	if (name.p[0] >= '0' && name.p[0] <= '9') {
+		conf_error(c, node, "\"$%.*s\": expressions do not capture here", STR_ARG(name));
+		return ERR_CONFIG;
+	}
+	*text = str_from(*text, n);
+	return http_variable_use(c, node, name, &part->var);
 }
 
 int
@@ -113,6 +60,7 @@ http_text_compile(
 	unsigned dollars = 0;
 	struct http_text_part *part;
 	size_t n;
+	int err = 0;
 
 	for (size_t i = 0; i < text.n; i++)
 		dollars += text.p[i] == '$';
@@ -123,35 +71,62 @@ http_text_compile(
 	do {
 		part = &out->parts[out->n++];
 		if (text.n && text.p[0] == '$') {
-			n = take_variable(text, part);
-			if (n == 0)
-				return unknown(c, node, text);
+			err = take_variable(c, node, &text, part);
 		} else {
 			n = str_find(text, '$') < 0 ? text.n : (size_t)str_find(text, '$');
 			part->literal = str_sub(text, 0, n);
+			text = str_from(text, n);
 		}
-		text = str_from(text, n);
-	} while (text.n);
-	return 0;
+	} while (text.n && err == 0);
+	return err;
+}
+
+bool
+http_text_is_constant(const struct http_text *t)
+{
+	return t->n == 0 || (t->n == 1 && t->parts[0].var.name.n == 0);
+}
+
+static struct str
+expand_one(const struct http_text_part *part, struct http_request *r)
+{
+	struct str s = http_text_part_value(part, r);
+
+	return s.p ? s : STR("");
+}
+
+/* values: room for as many as there are parts. A value is asked for once: it may cost. */
+static struct str
+join(const struct http_text *t, struct http_request *r, struct str *values)
+{
+	size_t n = 0;
+	char *out, *to;
+
+	for (unsigned i = 0; i < t->n; i++) {
+		values[i] = http_text_part_value(&t->parts[i], r);
+		n += values[i].n;
+	}
+	out = to = arena_alloc(&r->arena, n + 1);
+	if (!out)
+		return str_make(NULL, 0);
+	for (unsigned i = 0; i < t->n; i++) {
+		if (values[i].n)
+			memcpy(to, values[i].p, values[i].n);
+		to += values[i].n;
+	}
+	return str_make(out, n);
 }
 
 struct str
 http_text_expand(const struct http_text *t, struct http_request *r)
 {
-	size_t n = 0;
-	char *out, *to;
-	struct str s;
+	struct str few[FEW], *values = few;
 
-	for (unsigned i = 0; i < t->n; i++)
-		n += t->parts[i].get ? t->parts[i].get(r).n : t->parts[i].literal.n;
-	out = to = arena_alloc(&r->arena, n + 1);
-	if (!out)
-		return str_make(NULL, 0);
-	for (unsigned i = 0; i < t->n; i++) {
-		s = t->parts[i].get ? t->parts[i].get(r) : t->parts[i].literal;
-		if (s.n)
-			memcpy(to, s.p, s.n);
-		to += s.n;
-	}
-	return str_make(out, n);
+	if (t->n == 0)
+		return STR("");
+	if (t->n == 1)
+		return expand_one(&t->parts[0], r);
+	if (t->n > FEW)
+		values = arena_alloc(&r->arena, t->n * sizeof(*values));
+	return values ? join(t, r, values) : str_make(NULL, 0);
 }

@@ -43,7 +43,7 @@ handle(struct http_request *r, void *arg)
 }
 
 static void
-after(const struct http_request *r, int64_t duration)
+after(struct http_request *r, int64_t duration)
 {
 	note("l");
 	assert_true(duration >= DELAY_MS * MS);

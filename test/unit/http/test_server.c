@@ -105,7 +105,7 @@ stream(struct http_request *r, void *arg)
 }
 
 static void
-log_request(const struct http_request *r, int64_t duration)
+log_request(struct http_request *r, int64_t duration)
 {
 	assert_true(duration >= 0);
 	assert_true(r->id.n > 0);
