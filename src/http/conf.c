@@ -6,7 +6,7 @@
 
 #include <limits.h>
 
-#include "http/conf_priv.h"
+#include "http/http_priv.h"
 
 #define H CONF_HTTP
 #define S CONF_SERVER
@@ -206,4 +206,28 @@ const struct http_scope *
 http_location_scope(const struct http_location *l)
 {
 	return l->scope;
+}
+
+const struct http_server_conf *
+http_request_server(const struct http_request *r)
+{
+	return r->conn->work->scope->server;
+}
+
+const struct conf_scope *
+http_request_conf(const struct http_request *r)
+{
+	return r->location ? r->location->conf : http_request_server(r)->conf;
+}
+
+struct str
+http_server_name(const struct http_server_conf *s)
+{
+	return s->name;
+}
+
+unsigned
+http_server_index(const struct http_server_conf *s)
+{
+	return s->index;
 }

@@ -72,6 +72,15 @@ const struct http_scope *http_location_scope(const struct http_location *l);
 /* The same with all modules' structs: conf_of() gives one of them. */
 const struct conf_scope *http_location_conf(const struct http_location *l);
 
+/* The server a request belongs to: the default one of its address until it is routed. */
+const struct http_server_conf *http_request_server(const struct http_request *r);
+/* What holds for it: its location's, or its server's where none was reached. */
+const struct conf_scope *http_request_conf(const struct http_request *r);
+/* The first server_name as written, in lower case; empty: it has none. */
+struct str http_server_name(const struct http_server_conf *s);
+/* Servers of a configuration are numbered from 0, in the order of the file. */
+unsigned http_server_index(const struct http_server_conf *s);
+
 /* Routing, pure: the location that serves path on this server; NULL: none. */
 const struct http_location *http_route(
     const struct http_listen *l, struct str host, struct str path);

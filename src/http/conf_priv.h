@@ -72,7 +72,10 @@ struct http_bind {
 struct http_server_conf {
 	struct http_server_conf *next;
 	const struct conf_node *node;
+	unsigned index;  /* in the order of the file */
+	struct str name; /* the first of its names, as written, but in lower case */
 	struct http_scope *scope;
+	struct conf_scope *conf;
 	struct http_locations locations;
 	struct http_return ret;
 	struct http_name *names, **names_end;
@@ -92,6 +95,7 @@ struct http_names {
 /* What hangs on the main scope. */
 struct http_site {
 	struct http_server_conf *servers, **servers_end;
+	unsigned n_servers;
 	struct http_listen *listens;
 };
 

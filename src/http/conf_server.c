@@ -44,6 +44,7 @@ http_set_server(struct conf *c, const struct conf_node *node, struct conf_scope 
 	if (!server)
 		return ERR_NOMEM;
 	server->node = node;
+	server->index = s->site->n_servers++;
 	server->names_end = &server->names;
 	server->binds_end = &server->binds;
 	http_locations_init(&server->locations);
@@ -53,8 +54,10 @@ http_set_server(struct conf *c, const struct conf_node *node, struct conf_scope 
 	s->server = server;
 	err = conf_apply_block(c, node, scope, CONF_SERVER, &own);
 	s->server = NULL;
-	if (own)
+	if (own) {
+		server->conf = own;
 		server->scope = conf_of(own, &http_module);
+	}
 	if (err == 0 && !server->binds)
 		err = default_bind(c, server);
 	return err;
@@ -158,22 +161,31 @@ http_set_listen(struct conf *c, const struct conf_node *node, struct conf_scope 
 	return err < 0 ? ERR_CONFIG : 0;
 }
 
+static char *
+lower_case(struct conf *c, struct str text)
+{
+	char *lower = arena_strz(conf_arena(c), text);
+
+	for (size_t i = 0; lower && i < text.n; i++)
+		if (lower[i] >= 'A' && lower[i] <= 'Z')
+			lower[i] |= 0x20;
+	return lower;
+}
+
 static struct http_name *
 new_name(struct conf *c, struct http_server_conf *server, const struct conf_node *node,
     struct str text, int kind)
 {
 	struct http_name *n = arena_alloc(conf_arena(c), sizeof(*n));
-	char *lower = n ? arena_strz(conf_arena(c), text) : NULL;
+	/* An expression's case matters, in \W for one. */
+	char *lower =
+	    kind == HTTP_NAME_REGEX ? arena_strz(conf_arena(c), text) : lower_case(c, text);
 
-	if (!lower)
+	if (!n || !lower)
 		return NULL;
 	n->node = node;
 	n->server = server;
 	n->kind = kind;
-	/* An expression's case matters, in \W for one. */
-	for (size_t i = 0; i < text.n && kind != HTTP_NAME_REGEX; i++)
-		if (lower[i] >= 'A' && lower[i] <= 'Z')
-			lower[i] |= 0x20;
 	n->text = str_make(lower, text.n);
 	*server->names_end = n;
 	server->names_end = &n->next;
@@ -213,12 +225,25 @@ add_name(
 	return n ? 0 : ERR_NOMEM;
 }
 
+/* ".example.org" begins with the name that it stands for, too. */
+static int
+set_first_name(struct conf *c, struct http_server_conf *server, struct str text)
+{
+	bool dot = text.n > 1 && text.p[0] == '.', expression = text.n && text.p[0] == '~';
+	struct str name = str_from(text, dot);
+
+	if (!expression)
+		name.p = lower_case(c, name);
+	server->name = name;
+	return name.p ? 0 : ERR_NOMEM;
+}
+
 int
 http_set_server_name(
     struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
 {
 	struct http_scope *s = into;
-	int err = 0;
+	int err = s->server->name.p ? 0 : set_first_name(c, s->server, node->args[0]);
 
 	(void)scope;
 	for (unsigned i = 0; i < node->n_args && err == 0; i++)

@@ -193,6 +193,28 @@ servers_by_name(void **state)
 }
 
 static void
+first_names(void **state)
+{
+	static const char *const names[] = { "example.org", "*.example.org", "sub.example",
+		"~^WWW[0-9]+\\.", "", "" };
+	struct conf *c = load_good("http { server { server_name Example.ORG other; }"
+				   "server { server_name *.Example.org; }"
+				   "server { server_name .sub.example; server_name later; }"
+				   "server { server_name ~^WWW[0-9]+\\.; }"
+				   "server { server_name \"\" late; } server { listen 8080; } }");
+	struct http_scope *s = conf_of(conf_main(c), &http_module);
+	unsigned n = 0;
+
+	(void)state;
+	for (const struct http_server_conf *o = s->site->servers; o; o = o->next, n++) {
+		assert_int_equal(http_server_index(o), n);
+		assert_true(str_is(http_server_name(o), names[n]));
+	}
+	assert_int_equal(n, ARRAY_LEN(names));
+	conf_free(c);
+}
+
+static void
 listens(void **state)
 {
 	struct conf *c = load_good(
@@ -356,6 +378,7 @@ main(void)
 		cmocka_unit_test(nested_locations),
 		cmocka_unit_test(needs_helper_only_for_expressions),
 		cmocka_unit_test(servers_by_name),
+		cmocka_unit_test(first_names),
 		cmocka_unit_test(listens),
 		cmocka_unit_test(inheritance),
 		cmocka_unit_test(refuses),
