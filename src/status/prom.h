@@ -43,7 +43,7 @@ void prom_init(struct prom *p, prom_write_fn *write, void *arg);
 int prom_fini(struct prom *p);
 
 /* The same as an answer to r, chunked, with the headers of a metrics page added (nosniff, no frames, no store). At most a few are rendered
- * at a time in a process; others wait. False: the request was answered with an error already (prom_end must not follow). Parks. */
+ * at a time in a process; others wait. False: the request is answered (HEAD, or with an error), and prom_end must not follow. Parks. */
 bool prom_begin(struct prom *p, struct http_request *r);
 /* Ends it; cut short visibly if there was an error. 0 or the error. Parks. */
 int prom_end(struct prom *p);
