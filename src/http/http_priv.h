@@ -54,6 +54,13 @@ struct http_answer {
 	int err; /* of writing; sticks */
 };
 
+/* An address without the room for long unix paths. */
+union http_peer {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
 struct http_work {
 	struct http_work *next; /* in the pool */
 	struct http_conn *conn;
@@ -69,18 +76,13 @@ struct http_work {
 	bool linger;  /* bytes of the client may be under way that nobody will read */
 	bool over;    /* the connection ends with this request */
 	bool counted; /* http_run_counts was called */
-	int64_t keep; /* how long the connection may be idle after this request */
+	bool has_real;
+	union http_peer real; /* the client behind a trusted proxy */
+	int64_t keep;         /* how long the connection may be idle after this request */
 	char id[2 * ID_LEN + 1];
 	char host[256];
 	char client[ADDR_TEXT_MAX];
 	struct http_head head; /* last: mostly unused headers */
-};
-
-/* An address without the room for long unix paths. */
-union http_peer {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
 };
 
 struct http_conn {

@@ -266,20 +266,3 @@ http_is_logged(const struct http_request *r)
 {
 	return r->conn->work->scope->access_log;
 }
-
-struct str
-http_client_address(const struct http_request *r)
-{
-	struct http_work *w = r->conn->work;
-	const union http_peer *peer = &r->conn->peer;
-	struct addr a = { .len = sizeof(peer->in6) };
-
-	if (!w->client[0]) {
-		if (peer->sa.sa_family == AF_UNIX)
-			return STR("unix:");
-		a.len = peer->sa.sa_family == AF_INET ? sizeof(peer->in) : sizeof(peer->in6);
-		memcpy(&a.u, peer, sizeof(*peer));
-		addr_text(&a, false, w->client);
-	}
-	return str_of(w->client);
-}

@@ -72,7 +72,14 @@ int http_reply_error(struct http_request *r, int err);
 int http_reply_start(struct http_request *r, int status, const char *content_type, int64_t length);
 int http_reply_write(struct http_request *r, const void *p, size_t n); /* parks */
 int http_reply_end(struct http_request *r);
-struct str http_client_address(const struct http_request *r); /* text without port */
+/* The client's address as text without port ("unix:" for a unix socket), and in binary: the peer's,
+ * or what the real address step made of it. */
+struct str http_client_address(const struct http_request *r);
+void http_client_addr(const struct http_request *r, struct addr *out);
+/* For that step: from now on this request comes from a (IPv4 or IPv6, copied). */
+void http_set_client_addr(struct http_request *r, const struct addr *a);
+/* The connection's other end, whatever that step said. */
+void http_peer_addr(const struct http_request *r, struct addr *out);
 bool http_is_logged(const struct http_request *r); /* access_log, where the request was routed to */
 /* True: the client closing its side, too, cancels a handler that is parked (for proxying); false,
  * as it begins: only a reset does, because a client may send its request, half-close and read the

@@ -128,5 +128,5 @@ http_work_reset(struct http_work *w)
 	w->route = (struct http_route){ NULL, NULL };
 	w->scope = w->conn->listen->servers->scope;
 	w->client[0] = 0;
-	w->counted = false;
+	w->counted = w->has_real = false;
 }
