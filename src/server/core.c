@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "admin/api.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "gate/access_log.h"
@@ -140,6 +141,7 @@ core_register(void)
 	stream_conf_register();
 	ingest_conf_register();
 	health_conf_register();
+	api_conf_register();
 }
 
 const struct core_conf *

@@ -65,10 +65,14 @@ on_control(struct io *io, unsigned events)
 static void
 heartbeat(void *arg)
 {
+	struct zone_slot *slot = child.slot;
+
 	(void)arg;
-	do
-		atomic_store_explicit(&child.slot->heartbeat, clock_mono(), memory_order_relaxed);
-	while (task_sleep_until(clock_mono() + NS_PER_S) == 0);
+	do {
+		atomic_store_explicit(&slot->connections, http_connections(), memory_order_relaxed);
+		atomic_store_explicit(&slot->active, http_active(), memory_order_relaxed);
+		atomic_store_explicit(&slot->heartbeat, clock_mono(), memory_order_relaxed);
+	} while (task_sleep_until(clock_mono() + NS_PER_S) == 0);
 }
 
 static void
@@ -171,6 +175,10 @@ process_spawn(struct process *p, struct generation *gen, struct zone *zone, stru
 	p->started = clock_mono();
 	p->respawn_at = 0;
 	p->stopping = p->draining = false;
+	atomic_store(&slot->role, (uint32_t)p->role);
+	atomic_store(&slot->lives, p->lives);
+	atomic_store(&slot->configuration, gen->number);
+	atomic_store(&slot->started, p->started);
 	atomic_store(&slot->pid, pid);
 	return 0;
 }

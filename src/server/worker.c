@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "gate/auth.h"
 #include "ingest/ingest.h"
 #include "server/bind.h"
 #include "server/process.h"
@@ -88,6 +89,8 @@ serve(const struct process_env *env)
 
 	if (err == 0)
 		err = ingest_open(gen->conf, env->zone, env->keys, env->slot, life);
+	if (err == 0)
+		err = auth_start(gen->conf);
 	http_limit_connections(connection_limit(core_of(gen->conf)));
 	bind_forget_others(gen, env->index);
 	for (unsigned i = 0; i < gen->n_fds && err == 0; i++)

@@ -14,6 +14,7 @@
 enum { ZONE_SLOT_MASTER, ZONE_SLOT_SHIPPER, ZONE_SLOT_JANITOR, ZONE_SLOT_WORKER };
 
 #define ZONE_MAX_STREAMS 64
+#define ZONE_DELIVERY_WORDS 24
 
 struct zone_stream {
 	/* By the shipper: bytes of the stream's folder tree at its last look, less what zone_added gave when that look began. With
@@ -21,12 +22,21 @@ struct zone_stream {
 	_Atomic uint64_t disk_base;
 	_Atomic uint64_t
 	    orphaned; /* by any worker: segments given up after a failed write or sync */
+	/* by the shipper, through zone/delivery.h */
+	_Atomic uint32_t delivery_sequence;
+	_Atomic uint64_t delivery[ZONE_DELIVERY_WORDS];
 };
 
 struct zone_slot {
 	_Atomic uint32_t generation; /* by the master */
 	_Atomic int32_t pid;         /* by the master; 0: empty */
 	_Atomic int64_t heartbeat;   /* by the slot: monotonic ns, at least once a second */
+	/* by the master, for status: its word for the role, when this life began (monotonic ns), how often the row was started, and the
+	 * number of the configuration it runs under */
+	_Atomic uint32_t role, lives, configuration;
+	_Atomic int64_t started;
+	/* by the slot, with its heartbeat: open connections, requests in flight */
+	_Atomic uint32_t connections, active;
 	_Atomic uint64_t
 	    added[ZONE_MAX_STREAMS]; /* by the slot: bytes put into the stream since start */
 };

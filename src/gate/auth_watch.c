@@ -1,0 +1,108 @@
+/*
+ * Keys files read again: a task in each worker looks once a second, on a helper, whether a file is another one than it was.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gate/auth_priv.h"
+#include "task/task.h"
+
+struct reading {
+	const char *path;
+	struct auth_stamp stamp; /* in: as known; out: as found */
+	struct keys *keys;       /* NULL: the file did not change */
+	struct buf errors;
+};
+
+struct auth_stamp
+auth_stamp(const char *path)
+{
+	struct auth_stamp s = { 0 };
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return s;
+	s.dev = st.st_dev;
+	s.ino = st.st_ino;
+	s.size = st.st_size;
+	s.mtime = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
+	s.ctime = st.st_ctim.tv_sec * NS_PER_S + st.st_ctim.tv_nsec;
+	return s;
+}
+
+static bool
+stamp_eq(const struct auth_stamp *a, const struct auth_stamp *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->mtime == b->mtime &&
+	       a->ctime == b->ctime;
+}
+
+/* The stamp is taken first: what is written while we read is read again. */
+static int
+read_if_changed(void *arg)
+{
+	struct reading *r = arg;
+	struct auth_stamp now = auth_stamp(r->path);
+
+	if (stamp_eq(&now, &r->stamp))
+		return ERR_AGAIN;
+	r->stamp = now;
+	return keys_load(r->path, &r->keys, &r->errors);
+}
+
+static void
+complain(struct auth_file *file, const struct reading *r)
+{
+	struct str rest = buf_str(&r->errors), first = str_split(&rest, '\n');
+
+	log_event(LOG_ERROR, "auth", "keys file not read: the keys read before stay in force",
+	    LOG_S("file", file->path), LOG_STR("why", first), LOG_END);
+}
+
+static void
+look(struct auth_file *file, struct reading *r)
+{
+	int err;
+
+	r->path = file->path;
+	r->stamp = file->stamp;
+	r->keys = NULL;
+	buf_reset(&r->errors);
+	err = offload(OFFLOAD_MISC, read_if_changed, r);
+	if (err == ERR_AGAIN)
+		return;
+	file->stamp = r->stamp;
+	if (err != 0) {
+		complain(file, r);
+		return;
+	}
+	keys_free(file->keys);
+	file->keys = r->keys;
+	log_event(LOG_INFO, "auth", "keys file read", LOG_S("file", file->path),
+	    LOG_I("keys", keys_count(file->keys)), LOG_END);
+}
+
+static void
+watch(void *arg)
+{
+	const struct auth_scope *main = arg;
+	struct reading *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return;
+	buf_init(&r->errors, 0);
+	while (task_sleep_until(clock_mono() + NS_PER_S) == 0)
+		for (struct auth_file *f = main->files; f != NULL; f = f->next)
+			look(f, r);
+	buf_fini(&r->errors);
+	free(r);
+}
+
+int
+auth_start(struct conf *c)
+{
+	struct auth_scope *main = conf_of(conf_main(c), &auth_module);
+
+	return main->files ? task_go("keys", watch, main, NULL) : 0;
+}
