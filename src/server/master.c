@@ -1,5 +1,5 @@
 /*
- * See master.h. Children are rows of a table, one a slot; what happens to them is decided here and nowhere else.
+ * See master.h. Who is to live is decided here: in each phase of the server's life, after a reload, at a stop. How children are kept is children.c's.
  */
 #include "server/master.h"
 
@@ -13,16 +13,15 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "server/bind.h"
+#include "server/children.h"
 #include "server/state.h"
 
-/* A child that lived less than this died quickly; it is started again later and later. */
-#define QUICK_DEATH NS_PER_S
-#define RESPAWN_MAX (5 * NS_PER_S)
 /* Beyond the deadline of a stop, before children are killed. */
 #define STOP_GRACE (2 * NS_PER_S)
 /* What a second signal leaves for ending in good order. */
 #define STOP_FAST (200 * NS_PER_MS)
 
+/* A stop goes two steps: first the workers finish (STOPPING), then the shipper and the janitor, who see all that the workers did (DRAINING). */
 enum phase { RUNNING, STOPPING, DRAINING };
 
 static struct {
@@ -30,8 +29,6 @@ static struct {
 	struct generation *gen;
 	struct zone *zone;
 	struct idem *keys;
-	struct process *processes; /* by slot */
-	unsigned n;                /* slots */
 	enum phase phase;
 	int64_t stop_deadline;
 	int status; /* exit status so far */
@@ -81,105 +78,7 @@ catch_signals(sigset_t *waiting)
 	sigemptyset(waiting);
 }
 
-/* ---- children ---- */
-
-static struct process *
-free_slot(void)
-{
-	for (unsigned i = ZONE_SLOT_WORKER; i < master.n; i++)
-		if (master.processes[i].pid == 0 && master.processes[i].respawn_at == 0)
-			return &master.processes[i];
-	return NULL;
-}
-
-static unsigned
-free_slots(void)
-{
-	unsigned n = 0;
-
-	for (unsigned i = ZONE_SLOT_WORKER; i < master.n; i++)
-		n += master.processes[i].pid == 0;
-	return n;
-}
-
-static void
-spawn(struct process *p)
-{
-	if (process_spawn(p, master.gen, master.zone, master.keys, master.processes, master.n) == 0)
-		return;
-	log_event(LOG_ERROR, "master", "cannot fork", LOG_ERRNO(errno), LOG_END);
-	p->respawn_at = clock_mono() + NS_PER_S;
-}
-
-static void
-spawn_workers(void)
-{
-	unsigned workers = (unsigned)core_of(master.gen->conf)->workers;
-
-	for (unsigned i = 0; i < workers; i++) {
-		struct process *p = free_slot();
-
-		if (p == NULL) {
-			log_event(LOG_ERROR, "master",
-			    "no slot free for another worker: old ones are still stopping",
-			    LOG_I("slots", master.n), LOG_END);
-			return;
-		}
-		*p = (struct process){ .role = PROCESS_WORKER,
-			.slot = (unsigned)(p - master.processes),
-			.index = i,
-			.control = -1 };
-		spawn(p);
-	}
-}
-
-static void
-order_all(enum process_role role, int order, bool only_old)
-{
-	for (unsigned i = 0; i < master.n; i++) {
-		struct process *p = &master.processes[i];
-
-		if (p->pid != 0 && p->role == role &&
-		    !(only_old && p->generation == master.gen->number))
-			process_order(p, order);
-	}
-}
-
-static bool
-any_alive(enum process_role role)
-{
-	for (unsigned i = 0; i < master.n; i++)
-		if (master.processes[i].pid != 0 && master.processes[i].role == role)
-			return true;
-	return false;
-}
-
-/* When a dead child is to be started again: later and later if it dies at once. */
-static int64_t
-respawn_time(struct process *p, int64_t now)
-{
-	int64_t wait = 0;
-
-	if (now - p->started > QUICK_DEATH)
-		p->quick_deaths = 0;
-	else if (p->quick_deaths < 16)
-		p->quick_deaths++;
-	if (p->quick_deaths > 1)
-		wait = MIN((int64_t)(100 * NS_PER_MS) << MIN(p->quick_deaths, 10u), RESPAWN_MAX);
-	return now + wait;
-}
-
-static void
-log_death(const struct process *p, int status)
-{
-	bool expected = p->stopping && WIFEXITED(status);
-
-	log_event(expected ? LOG_DEBUG : LOG_ERROR, "master",
-	    expected ? "child ended" : "child died", LOG_S("role", process_role_name(p->role)),
-	    LOG_I("pid", p->pid), LOG_I("slot", p->slot),
-	    LOG_I("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
-	    LOG_I("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0), LOG_END);
-}
+/* ---- who is to live ---- */
 
 static bool
 past_grace(int64_t now)
@@ -187,72 +86,43 @@ past_grace(int64_t now)
 	return master.phase != RUNNING && now > master.stop_deadline + STOP_GRACE;
 }
 
-/* Is a child of this row still wanted? A shipper always, until it has drained or the time is up; a worker of the current generation, until we stop. */
+/* A worker of the current generation, until we stop. A shipper until it has drained, a janitor until it was told to, or the time is up. */
 static bool
 wanted(const struct process *p, int status, int64_t now)
 {
-	if (p->role == PROCESS_SHIPPER)
+	switch (p->role) {
+	case PROCESS_SHIPPER:
 		return !past_grace(now) && !(WIFEXITED(status) && p->draining);
-	return master.phase == RUNNING && !p->stopping && p->generation == master.gen->number;
+	case PROCESS_JANITOR:
+		return !past_grace(now) && !p->draining;
+	default:
+		return master.phase == RUNNING && !p->stopping &&
+		       p->generation == master.gen->number;
+	}
 }
 
 static void
-buried(struct process *p, int status)
+buried(const struct process *p, int status)
 {
-	int64_t now = clock_mono();
-
-	log_death(p, status);
-	close(p->control);
-	p->control = -1;
-	p->pid = 0;
-	atomic_store(&zone_slot(master.zone, p->slot)->pid, 0);
-	/* From here on what the slot owned belongs to nobody. */
-	atomic_fetch_add(&zone_slot(master.zone, p->slot)->generation, 1);
-	/* Only of the first workers: later the others go on serving, and this one is tried again and again. So is a shipper: what
-	 * is taken in meanwhile is safe on disk. */
+	/* Only of the first workers: later the others go on serving, and this one is tried again and again. So are the others:
+	 * what is taken in without a shipper is safe on disk. */
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_START && p->lives == 1 &&
 	    p->role == PROCESS_WORKER && master.gen->number == 1)
 		master.failed_start = true;
 	if (p->role == PROCESS_SHIPPER && p->draining && WIFEXITED(status))
 		master.status = WEXITSTATUS(status);
-	if (wanted(p, status, now))
-		p->respawn_at = p->stopping ? now : respawn_time(p, now);
 	if (p->role == PROCESS_WORKER)
-		process_order(&master.processes[ZONE_SLOT_SHIPPER], ORDER_ORPHANS);
+		process_order(children_only(PROCESS_SHIPPER), ORDER_ORPHANS);
 }
 
 static void
-reap(void)
+reborn(struct process *p)
 {
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (unsigned i = 0; i < master.n; i++)
-			if (master.processes[i].pid == pid)
-				buried(&master.processes[i], status);
+	if (p->role != PROCESS_WORKER && master.phase == DRAINING)
+		process_order(p, ORDER_DRAIN);
 }
 
-/* Starts what is due; when the next one is due. */
-static int64_t
-respawn(void)
-{
-	int64_t next = CLOCK_NEVER, now = clock_mono();
-
-	for (unsigned i = 0; i < master.n; i++) {
-		struct process *p = &master.processes[i];
-
-		if (p->respawn_at != 0 && p->respawn_at <= now) {
-			p->respawn_at = 0;
-			spawn(p);
-			if (p->role == PROCESS_SHIPPER && master.phase == DRAINING)
-				process_order(p, ORDER_DRAIN);
-		}
-		if (p->respawn_at != 0)
-			next = MIN(next, p->respawn_at);
-	}
-	return next;
-}
+static const struct children_policy policy = { wanted, buried, reborn };
 
 /* ---- reload ---- */
 
@@ -263,10 +133,10 @@ has_room(struct conf *next)
 {
 	unsigned workers = (unsigned)core_of(next)->workers;
 
-	if (free_slots() >= workers)
+	if (children_room() >= workers)
 		return true;
 	log_event(LOG_WARN, "master", "reload waits: workers of earlier ones are still stopping",
-	    LOG_I("free_slots", free_slots()), LOG_I("needed", workers), LOG_END);
+	    LOG_I("free_slots", children_room()), LOG_I("needed", workers), LOG_END);
 	master.room_wanted = workers;
 	return false;
 }
@@ -290,17 +160,18 @@ static void
 enter_generation(struct generation *old, struct generation *next)
 {
 	master.gen = next;
+	children_follow(next);
 	open_log(core_of(next->conf));
 	log_event(LOG_INFO, "master", "configuration reloaded", LOG_I("generation", next->number),
 	    LOG_END);
 	/* Before the fork, or the new workers would keep addresses open that nobody serves any more. */
 	bind_release(old, next);
 	/* One that died and was to be started again is replaced like the others. */
-	for (unsigned i = ZONE_SLOT_WORKER; i < master.n; i++)
-		master.processes[i].respawn_at = 0;
-	spawn_workers();
-	order_all(PROCESS_WORKER, ORDER_STOP, true);
-	order_all(PROCESS_SHIPPER, ORDER_STOP, true);
+	children_forget_workers();
+	children_start_workers();
+	children_order(PROCESS_WORKER, ORDER_STOP, true);
+	children_order(PROCESS_SHIPPER, ORDER_STOP, true);
+	children_order(PROCESS_JANITOR, ORDER_STOP, true);
 	/* The children forked under the old configuration have copies of their own. */
 	generation_free(old);
 }
@@ -309,7 +180,7 @@ static void
 reload(void)
 {
 	struct generation *old = master.gen, *next = NULL;
-	struct conf *c = generation_load(master.from, old, master.n - ZONE_SLOT_WORKER);
+	struct conf *c = generation_load(master.from, old, children_slots() - ZONE_SLOT_WORKER);
 
 	if (c != NULL && !has_room(c)) {
 		conf_free(c);
@@ -333,9 +204,8 @@ begin_stop(void)
 	master.stop_deadline = clock_mono() + core_of(master.gen->conf)->shutdown_timeout;
 	zone_set_stop_deadline(master.zone, master.stop_deadline);
 	log_event(LOG_INFO, "master", "shutdown start", LOG_END);
-	for (unsigned i = ZONE_SLOT_WORKER; i < master.n; i++)
-		master.processes[i].respawn_at = 0;
-	order_all(PROCESS_WORKER, ORDER_STOP, false);
+	children_forget_workers();
+	children_order(PROCESS_WORKER, ORDER_STOP, false);
 	bind_release(master.gen, NULL);
 }
 
@@ -347,40 +217,54 @@ stop_fast(void)
 	log_event(LOG_WARN, "master", "second signal: stopping fast", LOG_END);
 	/* Before it was told to drain, the shipper cannot say whether anything waits. */
 	if (master.phase == DRAINING)
-		order_all(PROCESS_SHIPPER, ORDER_STOP, false);
+		children_order(PROCESS_SHIPPER, ORDER_STOP, false);
 }
 
+/* The workers are gone. A shipper or a janitor that a reload sent away comes again, and gets the order then; not one that keeps dying:
+ * nobody waits for a janitor. */
 static void
-kill_all(enum process_role role)
+begin_drain(int64_t now)
 {
-	for (unsigned i = 0; i < master.n; i++)
-		if (master.processes[i].pid != 0 && master.processes[i].role == role)
-			kill(master.processes[i].pid, SIGKILL);
+	struct process *shipper = children_only(PROCESS_SHIPPER),
+		       *janitor = children_only(PROCESS_JANITOR);
+
+	master.phase = DRAINING;
+	master.status = EXIT_WAITING;
+	if (!shipper->stopping)
+		process_order(shipper, ORDER_DRAIN);
+	if (!janitor->stopping)
+		process_order(janitor, ORDER_DRAIN);
+	if (janitor->respawn_at > now)
+		janitor->respawn_at = 0;
+}
+
+static bool
+is_gone(const struct process *p)
+{
+	return p->pid == 0 && p->respawn_at == 0;
 }
 
 /* One step of a stop; true when it is over. */
 static bool
 stop_step(void)
 {
-	struct process *shipper = &master.processes[ZONE_SLOT_SHIPPER];
+	struct process *shipper = children_only(PROCESS_SHIPPER),
+		       *janitor = children_only(PROCESS_JANITOR);
 	int64_t now = clock_mono();
 
 	if (master.phase == STOPPING) {
 		if (now > master.stop_deadline)
-			kill_all(PROCESS_WORKER);
-		if (any_alive(PROCESS_WORKER))
+			children_kill(PROCESS_WORKER);
+		if (children_alive(PROCESS_WORKER))
 			return false;
-		master.phase = DRAINING;
-		master.status = EXIT_WAITING;
-		/* One that a reload sent away comes again, and gets the order then. */
-		if (!shipper->stopping)
-			process_order(shipper, ORDER_DRAIN);
+		begin_drain(now);
 	}
 	if (past_grace(now)) {
-		kill_all(PROCESS_SHIPPER);
-		shipper->respawn_at = 0;
+		children_kill(PROCESS_SHIPPER);
+		children_kill(PROCESS_JANITOR);
+		shipper->respawn_at = janitor->respawn_at = 0;
 	}
-	return shipper->pid == 0 && shipper->respawn_at == 0;
+	return is_gone(shipper) && is_gone(janitor);
 }
 
 /* ---- running ---- */
@@ -405,16 +289,17 @@ obey_signals(void)
 
 	if (got_child) {
 		got_child = 0;
-		reap();
+		children_reap();
 	}
 	if (got_reopen) {
 		got_reopen = 0;
 		log_reopen();
 		state_give_log(core_of(master.gen->conf));
-		order_all(PROCESS_WORKER, ORDER_REOPEN, false);
-		order_all(PROCESS_SHIPPER, ORDER_REOPEN, false);
+		children_order(PROCESS_WORKER, ORDER_REOPEN, false);
+		children_order(PROCESS_SHIPPER, ORDER_REOPEN, false);
+		children_order(PROCESS_JANITOR, ORDER_REOPEN, false);
 	}
-	if (got_reload || (master.room_wanted > 0 && free_slots() >= master.room_wanted)) {
+	if (got_reload || (master.room_wanted > 0 && children_room() >= master.room_wanted)) {
 		got_reload = 0;
 		master.room_wanted = 0;
 		if (master.phase == RUNNING)
@@ -437,11 +322,12 @@ run(const sigset_t *waiting)
 	for (;;) {
 		wait_for_signal(waiting, next);
 		obey_signals();
-		next = respawn();
+		next = children_respawn();
 		if (master.failed_start && master.phase == RUNNING) {
 			log_event(LOG_ERROR, "master", "cannot start", LOG_END);
-			kill_all(PROCESS_WORKER);
-			kill_all(PROCESS_SHIPPER);
+			children_kill(PROCESS_WORKER);
+			children_kill(PROCESS_SHIPPER);
+			children_kill(PROCESS_JANITOR);
 			return EXIT_START;
 		}
 		if (master.phase != RUNNING && stop_step())
@@ -455,15 +341,14 @@ prepare(const struct core_conf *core)
 {
 	if (state_lock(core) != 0)
 		return -1;
-	master.n = 4 * (unsigned)core->workers + 4;
-	master.zone = zone_new(master.n);
-	master.processes = calloc(master.n, sizeof(*master.processes));
-	if (master.zone == NULL || master.processes == NULL) {
-		log_event(LOG_ERROR, "master", "out of memory", LOG_END);
-		return -1;
+	master.zone = zone_new(4 * (unsigned)core->workers + 4);
+	if (master.zone != NULL) {
+		master.keys = state_open_keys(core, master.zone);
+		if (children_init(master.zone, master.keys, &policy) == 0)
+			return 0;
 	}
-	master.keys = state_open_keys(core, master.zone);
-	return 0;
+	log_event(LOG_ERROR, "master", "out of memory", LOG_END);
+	return -1;
 }
 
 /* Takes c. */
@@ -487,7 +372,6 @@ start(struct conf *c)
 int
 master_run(struct conf *c, const struct generation_source *from)
 {
-	struct process *shipper;
 	sigset_t waiting;
 	int status;
 
@@ -497,11 +381,10 @@ master_run(struct conf *c, const struct generation_source *from)
 	catch_signals(&waiting);
 	if (start(c) != 0)
 		return EXIT_START;
-	shipper = &master.processes[ZONE_SLOT_SHIPPER];
-	*shipper =
-	    (struct process){ .role = PROCESS_SHIPPER, .slot = ZONE_SLOT_SHIPPER, .control = -1 };
-	spawn(shipper);
-	spawn_workers();
+	children_follow(master.gen);
+	children_start(PROCESS_SHIPPER);
+	children_start(PROCESS_JANITOR);
+	children_start_workers();
 	log_event(LOG_INFO, "master", "started", LOG_I("pid", getpid()),
 	    LOG_I("workers", core_of(c)->workers), LOG_STR("state_dir", core_of(c)->state_dir),
 	    LOG_END);

@@ -20,15 +20,32 @@
 static const struct role {
 	const char *name;
 	int (*main)(const struct process_env *env);
+	unsigned slot; /* of the only one; 0: there are many */
 } roles[PROCESS_ROLES] = {
-	[PROCESS_WORKER] = { "worker", worker_main },
-	[PROCESS_SHIPPER] = { "shipper", shipper_main },
+	[PROCESS_WORKER] = { "worker", worker_main, 0 },
+	[PROCESS_SHIPPER] = { "shipper", shipper_main, ZONE_SLOT_SHIPPER },
+	[PROCESS_JANITOR] = { "janitor", janitor_main, ZONE_SLOT_JANITOR },
 };
 
 const char *
 process_role_name(enum process_role role)
 {
 	return roles[role].name;
+}
+
+unsigned
+process_only_slot(enum process_role role)
+{
+	return roles[role].slot;
+}
+
+enum process_role
+process_role_at(unsigned slot)
+{
+	for (unsigned role = 0; role < PROCESS_ROLES; role++)
+		if (roles[role].slot == slot)
+			return (enum process_role)role;
+	return PROCESS_WORKER;
 }
 
 /* ---- in the child ---- */
@@ -154,6 +171,7 @@ process_spawn(struct process *p, struct generation *gen, struct zone *zone, stru
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
 		return -1;
 	atomic_fetch_add(&slot->generation, 1);
+	atomic_store(&slot->heartbeat, clock_mono());
 	pid = fork();
 	if (pid < 0) {
 		close(pair[0]);

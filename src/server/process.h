@@ -11,13 +11,14 @@
 #include "spool/idem.h"
 #include "zone/zone.h"
 
-enum process_role { PROCESS_WORKER, PROCESS_SHIPPER, PROCESS_ROLES };
+enum process_role { PROCESS_WORKER, PROCESS_SHIPPER, PROCESS_JANITOR, PROCESS_ROLES };
 
 /* Orders. */
 enum {
-	ORDER_STOP = 'S', /* worker: finish requests, seal, exit. shipper: exit at once */
-	ORDER_DRAIN =
-	    'D', /* shipper: the workers are gone; deliver what is left until the deadline, exit */
+	/* worker: finish requests, seal, exit. shipper: exit at once. janitor: end its jobs, exit */
+	ORDER_STOP = 'S',
+	/* The workers are gone. shipper: deliver what is left until the deadline, exit. janitor: as above, for the last time */
+	ORDER_DRAIN = 'D',
 	ORDER_ORPHANS = 'O', /* shipper: a child died, look for what it left */
 	ORDER_REOPEN = 'R'   /* log files */
 };
@@ -29,9 +30,10 @@ struct process {
 	enum process_role role;
 	unsigned slot, index; /* index: 0… among its role's */
 	uint32_t generation;
-	pid_t pid;               /* 0: not running */
-	int control;             /* master's end; -1 */
-	bool stopping, draining; /* was ordered to; draining: the shipper's last order */
+	pid_t pid;   /* 0: not running */
+	int control; /* master's end; -1 */
+	bool stopping,
+	    draining; /* was ordered to; draining: the last order of shipper and janitor */
 	int64_t started;
 	int64_t respawn_at; /* when to start it again; 0: not wanted */
 	unsigned quick_deaths;
@@ -47,15 +49,20 @@ struct process_env {
 	int control;
 };
 
-/* worker.c, shipper.c: run until told to stop; return the exit status. */
+/* worker.c, shipper.c, janitor.c: run until told to stop; return the exit status. */
 int worker_main(const struct process_env *env);
 int shipper_main(const struct process_env *env);
+int janitor_main(const struct process_env *env);
 
 /* Common to children, after fork: signals, loop, log, heartbeat, control. on_order runs in the loop; ORDER_STOP also when the master is gone. */
 int process_enter(const struct process_env *env, const char *role,
     void (*on_order)(int order, void *arg), void *arg);
 
 const char *process_role_name(enum process_role role);
+/* The slot of a role that has one process only; 0 for workers. */
+unsigned process_only_slot(enum process_role role);
+/* The role of who lives in a slot (not the master's). */
+enum process_role process_role_at(unsigned slot);
 /* Master's side: forks one. 0 or -1 with errno. closes: fds the child closes (other children's control ends). */
 int process_spawn(struct process *p, struct generation *gen, struct zone *zone, struct idem *keys,
     const struct process *all, unsigned n_all);

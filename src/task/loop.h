@@ -1,5 +1,5 @@
 /*
- * The event loop under the tasks: one a process. What runs it: server/worker.c, server/shipper.c, tests.
+ * The event loop under the tasks: one a process. What runs it: server/worker.c, shipper.c, janitor.c, tests.
  */
 #ifndef SLUICE_TASK_LOOP_H
 #define SLUICE_TASK_LOOP_H

@@ -107,8 +107,9 @@ def test_fewer_workers_with_reuseport_leave_no_socket_without_a_server(server, e
             main=f"worker_processes {workers};",
             listen=f"listen 127.0.0.1:{sluice.port}; listen 127.0.0.1:{port} reuseport;",
         )
+        old = set(sluice.children("worker"))
         sluice.reload()
-        wait_until(lambda: len(sluice.children("worker")) == workers, f"{workers} workers")
+        wait_until(lambda: len(now := sluice.children("worker")) == workers and not old & set(now), f"{workers} new workers")
     for _ in range(64):
         with raw.connect(sluice, port=port) as line:
             line.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -89,7 +89,7 @@ class Sluice:
         def ready():
             assert self.process.poll() is None, f"it ended with status {self.process.returncode}:\n{self.tail()}"
             children = self.children()
-            return children["worker"] and children["shipper"] and self._titled(children) and accepts(self.port)
+            return all(children.values()) and self._titled(children) and accepts(self.port)
 
         wait_until(ready, lambda: f"the server accepts connections and has its children {self.children()}:\n{self.tail()}")
 
