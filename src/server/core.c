@@ -18,6 +18,7 @@
 #include "s3/store.h"
 #include "sink/stream.h"
 #include "status/health.h"
+#include "zone/series.h"
 #include "zone/zone.h"
 
 #define IN_MAIN(field, setter)                                                \
@@ -133,6 +134,7 @@ static struct conf_module core_module = {
 void
 core_register(void)
 {
+	series_register();
 	conf_register(&core_module);
 	http_conf_register();
 	access_log_register();

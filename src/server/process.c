@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "server/title.h"
 #include "task/loop.h"
+#include "zone/series.h"
 
 static const struct role {
 	const char *name;
@@ -99,6 +100,13 @@ flush_log(void *arg)
 	log_flush();
 }
 
+static void
+acknowledge_retired(void *arg)
+{
+	(void)arg;
+	series_tick();
+}
+
 /* Only the master obeys signals; children obey the master. */
 static void
 ignore_signals(void)
@@ -134,7 +142,11 @@ process_enter(const struct process_env *env, const char *role,
 	child.on_order = on_order;
 	child.arg = arg;
 	child.slot = zone_slot(env->zone, env->slot);
-	err = loop_before_sleep(flush_log, NULL);
+	err = series_attach(env->zone, env->slot);
+	if (err == 0)
+		err = loop_before_sleep(acknowledge_retired, NULL);
+	if (err == 0)
+		err = loop_before_sleep(flush_log, NULL);
 	if (err == 0)
 		err = io_add(&child.io, env->control, on_control);
 	if (err == 0)

@@ -18,6 +18,8 @@ enum metric_type {
 };
 
 #define METRIC_BOUNDS_MAX 32
+#define METRIC_NAME_MAX 32    /* of a set, with its zero byte */
+#define METRIC_WORDS_MAX 2048 /* of a block */
 #define METRIC_LABELS_MAX 4
 
 struct metric_row {
@@ -33,6 +35,9 @@ struct metric_row {
 	unsigned n_bounds;
 	unsigned words; /* RAW */
 	const char *help;
+	/* RAW: brings what an earlier start left in a slot (from) together with what was brought together so far (into), in the
+	 * master at start. NULL: it does not outlive the server. */
+	void (*fold)(uint64_t *into, const uint64_t *from);
 };
 
 struct metric_set {
@@ -57,6 +62,9 @@ void metric_register(struct metric_set *s);
 struct metric_set *metric_set(unsigned id);
 /* Checksum of all that is registered: the version of the layout. */
 uint32_t metric_layout(void);
+/* Of one row: what a zone of another layout holds is taken over row by row, where these are equal. Two rows of a set with the same
+ * name, labels and shape (unnamed ones) are told apart by their order. */
+uint32_t metric_row_sum(const struct metric_row *row);
 
 /* Latency, in ns: le 0.001 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 seconds (M-04). */
 extern const int64_t metric_latency_bounds[12];

@@ -27,8 +27,11 @@ struct series {
 	_Atomic uint64_t *block;
 	const struct metric_set *set;
 	uint32_t index;
+	uint32_t state; /* of the directory's entry; 0: not an entry's */
 };
 
+/* The sets of the zone's own counters. With the other registrations. */
+void series_register(void);
 /* In the process of the slot, after fork. Takes up the blocks that earlier processes of the slot left. 0 or an error. */
 int series_attach(struct zone *z, unsigned slot);
 /* Acknowledges what was retired; the loop calls it before it sleeps and on a ring. Never blocks. */
@@ -36,9 +39,10 @@ void series_tick(void);
 
 /* Finds or makes it; never fails (`other`, or scratch). Marks it as seen now. Valid until the caller next parks. */
 struct series *series_get(struct metric_set *set, struct str key);
-/* The same for labels given one by one (n_labels of them). */
+/* The same for labels given one by one (n_labels of them). A zero byte in a value becomes "?". */
 struct series *series_get_labels(struct metric_set *set, const struct str *values);
-/* The same, valid for ever: for what a configuration names. Once retired it is found or made again by itself. */
+/* The same, valid for ever: for what a configuration names. Once retired it is found or made again by itself. Counts as seen as long as the
+ * process lives. The same for the same set and key; may be called before series_attach. */
 struct series *series_pin(struct metric_set *set, struct str key);
 
 static inline void
@@ -91,7 +95,7 @@ unsigned series_slots(void); /* the processes' slots; the two below follow them 
 #define SERIES_BASELINE (series_slots() + 1)
 
 /* Writes one of those two pseudo-slots' block, made if needed: edit(words, arg) runs while no other such writer does. 0, or ERR_NOMEM
- * when the zone is full. Rare operations only. */
+ * when the zone is full, ERR_NOT_FOUND when it was retired, ERR_BUSY. Rare operations only. */
 int series_edit(const struct metric_set *set, const struct series_view *v, unsigned pseudo,
     void (*edit)(_Atomic uint64_t *words, void *arg), void *arg);
 
@@ -99,7 +103,8 @@ int series_edit(const struct metric_set *set, const struct series_view *v, unsig
 
 /* Takes it out of the directory. Its counts are gone for readers (a reader in the middle may still see them). False: it was gone already. */
 bool series_retire(const struct metric_set *set, const struct series_view *v);
-/* Retires the one seen longest ago among those that match says yes to (NULL: all). False: there is none. */
+/* Retires the one seen longest ago among those that match says yes to (NULL: all), pinned ones last. False: there is none. match may not
+ * call anything here. */
 bool series_retire_oldest(
     const struct metric_set *set, bool (*match)(struct str key, void *arg), void *arg);
 unsigned series_count(const struct metric_set *set);

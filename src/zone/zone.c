@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "zone/directory.h"
+
 struct zone_shared {
 	_Atomic int64_t stop_deadline;
 	struct zone_stream streams[ZONE_MAX_STREAMS];
@@ -22,9 +24,18 @@ struct bell {
 	void *arg;
 };
 
+struct area {
+	char name[ZONE_AREA_NAME_MAX];
+	uint32_t version;
+	size_t size;
+	void *at;
+};
+
 struct zone {
 	unsigned n;
 	struct zone_shared *shared;
+	struct area areas[ZONE_AREAS_MAX];
+	unsigned n_areas;
 	struct bell bells[];
 };
 
@@ -43,43 +54,109 @@ open_bell(struct bell *b)
 	return 0;
 }
 
-/* What zone_new had made when it failed; errno is kept. */
-static void
-discard(struct zone *z, size_t shared)
+void
+zone_free(struct zone *z)
 {
-	int saved = errno;
-
 	for (unsigned i = 0; i < z->n; i++)
 		for (int k = 0; k < 2; k++)
 			if (z->bells[i].fds[k] >= 0)
 				close(z->bells[i].fds[k]);
-	munmap(z->shared, shared);
+	for (unsigned i = 0; i < z->n_areas; i++)
+		munmap(z->areas[i].at, z->areas[i].size);
 	free(z);
-	errno = saved;
+}
+
+/* ---- areas ---- */
+
+static struct area *
+find_area(const struct zone *z, const char *name)
+{
+	for (unsigned i = 0; i < z->n_areas; i++)
+		if (strcmp(z->areas[i].name, name) == 0)
+			return (struct area *)&z->areas[i];
+	return NULL;
+}
+
+void *
+zone_area(struct zone *z, const char *name, uint32_t version, size_t size, bool *fresh)
+{
+	struct area *a = find_area(z, name);
+
+	*fresh = false;
+	if (a != NULL && a->version == version && a->size == size)
+		return a->at;
+	if (a != NULL || z->n_areas == ZONE_AREAS_MAX) {
+		errno = ENOSPC;
+		return NULL;
+	}
+	a = &z->areas[z->n_areas];
+	a->at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (a->at == MAP_FAILED)
+		return NULL;
+	(void)str_copyz(a->name, sizeof(a->name), str_of(name));
+	a->version = version;
+	a->size = size;
+	z->n_areas++;
+	*fresh = true;
+	return a->at;
+}
+
+void *
+zone_area_find(const struct zone *z, const char *name, size_t *size)
+{
+	const struct area *a = find_area(z, name);
+
+	if (a == NULL)
+		return NULL;
+	if (size != NULL)
+		*size = a->size;
+	return a->at;
+}
+
+/* ---- making ---- */
+
+static int
+make_series(struct zone *z)
+{
+	struct dir d = { .zone = z };
+	size_t size = (size_t)10 << 20;
+	bool fresh;
+	void *area = zone_area(z, DIRECTORY_AREA, DIRECTORY_VERSION, size, &fresh);
+
+	if (area == NULL)
+		return -1;
+	if (!directory_map(&d, area, size, z->n, true)) {
+		errno = EINVAL;
+		return -1;
+	}
+	directory_format(&d);
+	return 0;
 }
 
 struct zone *
 zone_new(unsigned slots)
 {
-	size_t shared = sizeof(struct zone_shared) + slots * sizeof(struct zone_slot);
 	struct zone *z = calloc(1, sizeof(*z) + slots * sizeof(struct bell));
+	bool fresh;
+	int saved;
 
 	if (z == NULL)
 		return NULL;
 	z->n = slots;
 	for (unsigned i = 0; i < slots; i++)
 		z->bells[i].fds[0] = z->bells[i].fds[1] = -1;
-	z->shared = mmap(NULL, shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (z->shared == MAP_FAILED) {
-		free(z);
-		return NULL;
-	}
+	z->shared = zone_area(
+	    z, "run", 1, sizeof(struct zone_shared) + slots * sizeof(struct zone_slot), &fresh);
+	if (z->shared == NULL || make_series(z) != 0)
+		goto fail;
 	for (unsigned i = 0; i < slots; i++)
 		if (open_bell(&z->bells[i]) != 0)
 			goto fail;
 	return z;
 fail:
-	discard(z, shared);
+	saved = errno;
+	zone_free(z);
+	errno = saved;
 	return NULL;
 }
 
@@ -87,6 +164,13 @@ unsigned
 zone_slots(const struct zone *z)
 {
 	return z->n;
+}
+
+const char *
+zone_name(const struct zone *z)
+{
+	(void)z;
+	return "main";
 }
 
 struct zone_slot *

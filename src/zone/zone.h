@@ -42,9 +42,12 @@ struct zone_slot {
 };
 
 struct zone;
-/* Anonymous shared memory and one bell a slot. NULL with errno on failure. */
+/* Anonymous shared memory and one bell a slot: for tests, and where no file can be had. NULL with errno on failure. */
 struct zone *zone_new(unsigned slots);
+/* For tests: unmaps and closes. Nothing of the zone may be in use. */
+void zone_free(struct zone *z);
 unsigned zone_slots(const struct zone *z);
+const char *zone_name(const struct zone *z); /* as vts_zone gives it */
 struct zone_slot *zone_slot(struct zone *z, unsigned slot);
 struct zone_stream *zone_stream(struct zone *z, unsigned stream);
 /* What all slots together put into the stream since start. */
@@ -53,6 +56,17 @@ uint64_t zone_added(struct zone *z, unsigned stream);
 /* When a stop under way must be over: monotonic ns. By the master. */
 void zone_set_stop_deadline(struct zone *z, int64_t deadline);
 int64_t zone_stop_deadline(const struct zone *z);
+
+/*
+ * A named region of zeroed memory for all processes, aligned to a page; at most ZONE_AREAS_MAX. In the master, before the fork of those
+ * who are to see it (zone_area_find). A second time it is the same. Kept over restarts while version and size stay the same; *fresh is
+ * false if it has its contents from an earlier time, which may be what a process that was killed left half done. NULL with errno.
+ */
+#define ZONE_AREAS_MAX 32
+#define ZONE_AREA_NAME_MAX 24 /* with its zero byte */
+void *zone_area(struct zone *z, const char *name, uint32_t version, size_t size, bool *fresh);
+/* NULL: there is none, or it was made after this process. size may be NULL. */
+void *zone_area_find(const struct zone *z, const char *name, size_t *size);
 
 /* Publish, then ring; who is woken re-reads state. Never blocks. */
 void zone_ring(struct zone *z, unsigned slot);

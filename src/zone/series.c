@@ -1,0 +1,351 @@
+/*
+ * Writing: a process's doors to its blocks. What was got once is found again by one look into the directory's hash table, which takes no
+ * lock, and one into `doors`, our own table by index. The rest is rare. See series.h.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "zone/series_priv.h"
+
+struct pin {
+	struct series s;
+	struct pin *next;
+	struct metric_set *set;
+	struct str key; /* behind the set's id in text, as the map's key */
+	char text[];
+};
+
+struct dir series_dir;
+
+static struct {
+	struct series *doors; /* by index */
+	struct pin *pins;
+	struct map by_key; /* of pins */
+	uint32_t acked, pin_epoch;
+	bool loose_pins; /* some pin is not where it should be */
+} self;
+
+/* What is counted where there is no zone, or no room even for `other`. */
+static _Atomic uint64_t scratch[METRIC_WORDS_MAX];
+static struct series scratch_doors[METRIC_SETS_MAX];
+
+/* ---- what does not fit ---- */
+
+static const struct metric_row dropped_rows[] = { { .name = "sluice_zone_dropped_total",
+    .type = METRIC_COUNTER,
+    .help = "Events counted under `other` because the zone or the set was full or the key too "
+	    "long." } };
+
+static struct metric_set dropped_set = { .name = "zone_dropped",
+	.labels = { "set" },
+	.rows = dropped_rows,
+	.n_rows = ARRAY_LEN(dropped_rows) };
+
+void
+series_register(void)
+{
+	metric_register(&dropped_set);
+}
+
+const struct metric_set *
+series_dropped_set(void)
+{
+	return &dropped_set;
+}
+
+static struct series *
+scratch_for(const struct metric_set *set)
+{
+	struct series *s = &scratch_doors[set->id];
+
+	*s = (struct series){ .block = scratch, .set = set };
+	return s;
+}
+
+struct str
+series_other_key(const struct metric_set *set)
+{
+	static const char others[METRIC_LABELS_MAX][6] = { "other", "other", "other", "other" };
+
+	return str_make(others, set->n_labels > 0 ? set->n_labels * sizeof(others[0]) - 1 : 0);
+}
+
+static struct series *get(struct metric_set *set, struct str key, bool privileged);
+
+/* The door to use instead. */
+static struct series *
+fall_back(struct metric_set *set, bool privileged)
+{
+	if (privileged)
+		return scratch_for(set);
+	if (dropped_set.words > 0)
+		series_add(get(&dropped_set, str_of(set->name), true), 0, 1);
+	return get(set, series_other_key(set), true);
+}
+
+/* ---- finding one's door ---- */
+
+static struct block *
+block_of(const struct series *s)
+{
+	return CONTAINER_OF(s->block, struct block, word);
+}
+
+static struct series *
+bind_door(uint32_t index, struct block *b)
+{
+	struct entry *e = &series_dir.entries[index];
+	struct series *s = &self.doors[index];
+
+	s->block = b->word;
+	s->set = metric_set(e->set);
+	s->index = index;
+	s->state = atomic_load_explicit(&e->state, memory_order_acquire);
+	atomic_store_explicit(&b->seen, clock_cached_wall(), memory_order_relaxed);
+	return s;
+}
+
+/* Is it of any use to ask for the lock? */
+static bool
+has_room(const struct metric_set *set, struct str key)
+{
+	const struct directory *h = series_dir.head;
+
+	if (key.n > SERIES_KEY_MAX)
+		return false;
+	if (set->max_series > 0 && atomic_load(&h->sets[set->id].count) >= set->max_series)
+		return false;
+	return !units_scarce(&h->space, directory_block_units(set->words)) ||
+	       atomic_load(&h->n_retired) > 0;
+}
+
+/* With the lock: finds or makes. */
+static struct block *
+make_block(struct metric_set *set, struct str key, uint32_t hash, bool privileged, uint32_t *index)
+{
+	struct dir *d = &series_dir;
+	struct block *b;
+
+	*index = directory_find(d, set->id, key, hash);
+	if (*index == 0) {
+		if (!privileged && !has_room(set, key))
+			return NULL;
+		*index = directory_make(d, set, key, hash, d->slot, privileged);
+		return *index ? directory_block_at(d, atomic_load(&d->entries[*index].blocks))
+			      : NULL;
+	}
+	b = directory_block(d, &d->entries[*index], d->slot);
+	return b ? b : directory_add_block(d, *index, d->slot, set->words, privileged);
+}
+
+static struct series *
+get_slowly(struct metric_set *set, struct str key, uint32_t hash, uint32_t index, bool privileged)
+{
+	struct dir *d = &series_dir;
+	struct block *b = index ? directory_block(d, &d->entries[index], d->slot) : NULL;
+
+	assert(set->words > 0);
+	if (b != NULL)
+		return bind_door(index, b);
+	if (set->id >= d->head->n_sets)
+		return scratch_for(set);
+	privileged |= key.n == 0;
+	if (index == 0 && !privileged && !has_room(set, key) &&
+	    !(atomic_load(&d->head->repairs) & 1))
+		return fall_back(set, false);
+	if (!directory_lock(d))
+		return fall_back(set, privileged);
+	b = make_block(set, key, hash, privileged, &index);
+	if (b == NULL && directory_reclaim(d))
+		b = make_block(set, key, hash, privileged, &index);
+	directory_unlock(d);
+	if (b != NULL)
+		return bind_door(index, b);
+	if (atomic_load(&d->head->n_retired) > 0)
+		directory_nudge(d);
+	return fall_back(set, privileged);
+}
+
+static struct series *
+get(struct metric_set *set, struct str key, bool privileged)
+{
+	uint32_t hash, index;
+	struct series *s;
+
+	if (unlikely(series_dir.head == NULL))
+		return scratch_for(set);
+	if (unlikely(key.n > SERIES_KEY_MAX))
+		return fall_back(set, privileged);
+	hash = (uint32_t)directory_hash(series_dir.head->secret, set->id, key);
+	index = directory_find(&series_dir, set->id, key, hash);
+	s = &self.doors[index];
+	if (unlikely(index == 0 || s->state == 0 ||
+		     s->state != atomic_load_explicit(
+				     &series_dir.entries[index].state, memory_order_relaxed)))
+		return get_slowly(set, key, hash, index, privileged);
+	atomic_store_explicit(&block_of(s)->seen, clock_cached_wall(), memory_order_relaxed);
+	return s;
+}
+
+struct series *
+series_get(struct metric_set *set, struct str key)
+{
+	return get(set, key, false);
+}
+
+struct series *
+series_get_labels(struct metric_set *set, const struct str *values)
+{
+	char key[SERIES_KEY_MAX + 1];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < set->n_labels; i++) {
+		if (n + values[i].n + 1 > SERIES_KEY_MAX + 1)
+			return series_dir.head ? fall_back(set, false) : scratch_for(set);
+		if (i > 0)
+			key[n++] = '\0';
+		if (values[i].n > 0)
+			memcpy(key + n, values[i].p, values[i].n);
+		for (size_t end = n + values[i].n; n < end; n++)
+			if (key[n] == '\0')
+				key[n] = '?';
+	}
+	return get(set, str_make(key, n), false);
+}
+
+void
+series_observe(struct series *s, unsigned row, int64_t value)
+{
+	const struct metric_row *r = &s->set->rows[row];
+	_Atomic uint64_t *words = &s->block[s->set->at[row]];
+	unsigned bucket = 0;
+
+	for (unsigned i = 0; i < r->n_bounds; i++)
+		bucket += value > r->bounds[i];
+	atomic_store_explicit(&words[bucket],
+	    atomic_load_explicit(&words[bucket], memory_order_relaxed) + 1, memory_order_relaxed);
+	words += r->n_bounds + 1;
+	atomic_store_explicit(words,
+	    atomic_load_explicit(words, memory_order_relaxed) + (uint64_t)MAX(value, 0),
+	    memory_order_relaxed);
+}
+
+/* ---- pins ---- */
+
+static bool
+is_bound(const struct pin *p)
+{
+	return p->s.state != 0 && atomic_load_explicit(&series_dir.entries[p->s.index].state,
+				      memory_order_acquire) == p->s.state;
+}
+
+/* As good as can be had now: perhaps `other`, then a later tick tries again. */
+static void
+bind_pin(struct pin *p)
+{
+	struct series *s = get(p->set, p->key, false);
+	struct entry *e;
+
+	p->s = *s;
+	if (s->state == 0) {
+		self.loose_pins |= series_dir.head != NULL;
+		return;
+	}
+	e = &series_dir.entries[s->index];
+	if (str_eq(p->key, str_make(directory_key(&series_dir, e), e->key_n))) {
+		atomic_store_explicit(&block_of(s)->pinned, 1, memory_order_relaxed);
+		return;
+	}
+	p->s.state = 0;
+	self.loose_pins = true;
+}
+
+static struct pin *
+new_pin(struct metric_set *set, struct str id)
+{
+	struct pin *p = malloc(sizeof(*p) + id.n);
+
+	if (p == NULL)
+		return NULL;
+	memcpy(p->text, id.p, id.n);
+	p->set = set;
+	p->key = str_make(p->text + sizeof(set), id.n - sizeof(set));
+	if (map_put(&self.by_key, str_make(p->text, id.n), p) != 0) {
+		free(p);
+		return NULL;
+	}
+	p->next = self.pins;
+	self.pins = p;
+	bind_pin(p);
+	return p;
+}
+
+struct series *
+series_pin(struct metric_set *set, struct str key)
+{
+	char text[sizeof(set) + SERIES_KEY_MAX + 1];
+	size_t n = MIN(key.n, (size_t)SERIES_KEY_MAX + 1);
+	struct pin *p;
+
+	/* Sets are told apart by their address; what is too long stays so when cut. */
+	memcpy(text, &set, sizeof(set));
+	if (n > 0)
+		memcpy(text + sizeof(set), key.p, n);
+	p = map_get(&self.by_key, str_make(text, sizeof(set) + n));
+	if (p == NULL)
+		p = new_pin(set, str_make(text, sizeof(set) + n));
+	return p ? &p->s : scratch_for(set);
+}
+
+static void
+bind_loose_pins(void)
+{
+	self.pin_epoch = atomic_load(&series_dir.head->pin_epoch);
+	self.loose_pins = false;
+	for (struct pin *p = self.pins; p != NULL; p = p->next)
+		if (!is_bound(p))
+			bind_pin(p);
+}
+
+/* ---- attaching ---- */
+
+int
+series_attach(struct zone *z, unsigned slot)
+{
+	struct dir d;
+
+	if (!directory_open(&d, z, slot))
+		return ERR_BAD;
+	free(self.doors);
+	self.doors = calloc(d.head->n_entries, sizeof(*self.doors));
+	if (self.doors == NULL) {
+		series_dir.head = NULL;
+		return ERR_NOMEM;
+	}
+	/* From here on nothing is used again that we may see. */
+	self.acked = atomic_load(&d.head->epoch);
+	atomic_store(&d.acks[slot], self.acked);
+	series_dir = d;
+	for (struct pin *p = self.pins; p != NULL; p = p->next)
+		p->s.state = 0;
+	bind_loose_pins();
+	return 0;
+}
+
+void
+series_tick(void)
+{
+	struct directory *h = series_dir.head;
+	uint32_t epoch;
+
+	if (h == NULL)
+		return;
+	epoch = atomic_load(&h->epoch);
+	if (epoch == self.acked)
+		return;
+	if (self.loose_pins || atomic_load(&h->pin_epoch) != self.pin_epoch)
+		bind_loose_pins();
+	self.acked = epoch;
+	atomic_store(&series_dir.acks[series_dir.slot], epoch);
+}
