@@ -13,6 +13,7 @@ const struct conf_deviation conf_deviations[] = {
 	{ "error_log",
 	    "standard error and level info by default; in effect from the main context" },
 	{ "access_log", "request lines go to the server's own log; off is the only other choice" },
+	{ "set", "all of a block run before its return, wherever they stand" },
 	{ "listen ... ssl, ssl_protocols",
 	    "TLS 1.2 is the newest there is; TLSv1.3 alone is refused" },
 	{ "location ~, server_name ~", "POSIX extended expressions; \\d \\w \\s \\b (? and lazy "

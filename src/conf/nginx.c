@@ -112,9 +112,9 @@ const struct conf_row conf_nginx_rows[] = {
 	    "limits on connections are not implemented"),
 	REFUSE(ANYWHERE, "set_real_ip_from real_ip_header real_ip_recursive",
 	    "the client's address is that of the connection"),
-	REFUSE(ANYWHERE, "add_header add_header_inherit add_trailer add_trailer_inherit expires",
-	    "headers of answers cannot be added"),
-	REFUSE(ANYWHERE, "rewrite break set if", "URIs are not rewritten, see location and return"),
+	REFUSE(ANYWHERE, "add_header_inherit add_trailer add_trailer_inherit expires",
+	    "see add_header"),
+	REFUSE(ANYWHERE, "rewrite break if", "URIs are not rewritten, see location and return"),
 	REFUSE(ANYWHERE,
 	    "map geo split_clients geoip_city geoip_country geoip_org geoip_proxy "
 	    "geoip_proxy_recursive",

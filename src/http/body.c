@@ -88,7 +88,6 @@ receive_into(struct http_work *w, void *p, size_t n)
 		w->conn->timed_out = true;
 	if (got < 0)
 		return fail(&w->body, (int)got);
-	w->req.bytes_in += (uint64_t)got;
 	return got;
 }
 
@@ -137,6 +136,7 @@ next_window(struct http_work *w)
 		b->window = str_make(in->p + in->start, (size_t)MIN(in->end - in->start, b->left));
 		b->left -= b->window.n;
 		in->start += b->window.n;
+		w->req.bytes_in += b->window.n;
 		return (ssize_t)b->window.n;
 	}
 	while (in->start < in->end && !chunk_done(&b->chunk)) {
@@ -144,6 +144,7 @@ next_window(struct http_work *w)
 		if (used < 0)
 			return fail(b, (int)used);
 		in->start += (size_t)used;
+		w->req.bytes_in += (size_t)used;
 		if (b->window.n)
 			break;
 	}
@@ -198,6 +199,7 @@ read_straight(struct http_work *w, void *p, size_t n)
 	if (got < 0)
 		return got;
 	w->body.left -= (uint64_t)got;
+	w->req.bytes_in += (uint64_t)got;
 	return count(&w->body, (size_t)got) < 0 ? w->body.err : got;
 }
 
@@ -282,10 +284,13 @@ gather_in_place(struct http_work *w, size_t n)
 
 	while (in->end - in->start < n) {
 		got = receive_into(w, in->p + in->end, in->cap - in->end);
-		if (got < 0)
+		if (got < 0) {
+			w->req.bytes_in += in->end - in->start;
 			return (int)got;
+		}
 		in->end += (size_t)got;
 	}
+	w->req.bytes_in += n;
 	w->body.whole = str_make(in->p + in->start, n);
 	in->start += n;
 	w->body.left = 0;

@@ -103,6 +103,13 @@ static const struct conf_row rows[] = {
 	    NULL, "[= | ~ | ~* | ^~] path", "What holds for some paths", NULL },
 	{ "return", S | L, 1, 2, CONF_RELOAD, http_set_return, 0, NULL, "code [text | URL] | URL",
 	    "Answers at once; 444 closes without an answer", NULL },
+	{ "set", S | L, 2, 2, CONF_REPEAT | CONF_RELOAD, http_set_variable, 0, NULL, "$name text",
+	    "A variable of one's own, for requests that come here; it may hold others", NULL },
+	{ "add_header", H | S | L, 2, 3, CONF_REPEAT | CONF_RELOAD, http_set_add_header, 0, NULL,
+	    "name value [always]",
+	    "A field for answers of status 200, 201, 204, 206, 30x, or of any; a block with one "
+	    "inherits none",
+	    NULL },
 	{ "client_max_body_size", H | S | L, 1, 1, CONF_RELOAD, conf_set_size,
 	    AT(client_max_body_size), "1m", "size",
 	    "Longest request body, decoded too; 0: any. 64m by default where a location ingests",
@@ -190,6 +197,8 @@ void
 http_conf_register(void)
 {
 	http_variable_add(http_request_variables);
+	http_variable_add(http_conn_variables);
+	http_variable_add(http_answer_variables);
 	conf_register(&http_variable_module);
 	conf_register(&http_module);
 }

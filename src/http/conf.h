@@ -11,6 +11,7 @@
 
 struct http_site;
 struct http_resolver_conf;
+struct http_added;
 struct http_names;
 
 typedef int http_handler_fn(struct http_request *r, void *arg);
@@ -30,6 +31,7 @@ struct http_scope {
 	/* private to http/ from here */
 	struct http_site *site;
 	struct http_resolver_conf *resolver;
+	struct http_added *added;
 	int64_t resolver_timeout, lingering_time, keepalive_header;
 	int lingering_close; /* HTTP_LINGER_* */
 	bool tcp_nodelay, reset_timedout_connection, ignore_invalid_headers;

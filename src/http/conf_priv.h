@@ -34,6 +34,25 @@ struct http_return {
 	struct http_text text; /* body, or the Location of a redirect */
 };
 
+/* One `set`, and those of a block in order. */
+struct http_set {
+	struct http_set *next;
+	unsigned index; /* of the variable */
+	struct http_text value;
+};
+
+struct http_sets {
+	struct http_set *first, **end;
+};
+
+/* One `add_header`. */
+struct http_added {
+	struct http_added *next;
+	const char *name;
+	struct http_text value;
+	bool always;
+};
+
 struct http_location {
 	struct http_location *next;
 	const struct conf_node *node;
@@ -44,6 +63,7 @@ struct http_location {
 	struct http_scope *scope;
 	struct conf_scope *conf;
 	struct http_return ret;
+	struct http_sets sets;
 	http_handler_fn *handler;
 	void *arg;
 	const char *methods; /* "PUT POST", NULL: any */
@@ -78,6 +98,7 @@ struct http_server_conf {
 	struct conf_scope *conf;
 	struct http_locations locations;
 	struct http_return ret;
+	struct http_sets sets;
 	struct http_name *names, **names_end;
 	struct http_bind *binds, **binds_end;
 	struct tls_server *tls; /* set where a listen has ssl */
@@ -96,6 +117,7 @@ struct http_names {
 struct http_site {
 	struct http_server_conf *servers, **servers_end;
 	unsigned n_servers;
+	unsigned n_set; /* variables that `set` defines */
 	struct http_listen *listens;
 };
 
@@ -126,6 +148,11 @@ int http_set_return(
     struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
 int http_set_resolver(
     struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
+/* set.c, add_header.c */
+int http_set_variable(
+    struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
+int http_set_add_header(
+    struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
 /* conf_listen.c: from all binds to the sockets and their tables of names. */
 int http_make_listens(struct conf *c, struct http_site *site);
 /* conf_tls.c: for all servers that a listen with ssl leads to. */
@@ -139,8 +166,12 @@ int http_set_session_cache(
 int http_compile_pattern(
     struct conf *c, const struct conf_node *node, struct str pattern, bool icase, regex_t *out);
 
-/* variables.c */
+/* variables.c, variables_conn.c, variables_answer.c */
 extern const struct http_variable http_request_variables[];
+extern const struct http_variable http_conn_variables[];
+extern const struct http_variable http_answer_variables[];
+/* Is it the field that a variable calls wanted: in lower case, with _ for -? */
+bool http_is_field(struct str field, struct str wanted);
 
 /* route.c */
 struct http_route {

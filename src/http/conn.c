@@ -24,6 +24,7 @@ static struct list idle = { &idle, &idle }; /* the one idle for longest first */
 static struct list busy = { &busy, &busy };
 static struct list spare = { &spare, &spare };
 static unsigned n_open, n_busy;
+static uint32_t n_made; /* ever */
 
 /* From slabs that are never freed: the peak of connections bounds them. */
 static struct http_conn *
@@ -256,7 +257,9 @@ http_conn_start(int fd, const struct addr *peer, const struct http_listen *l)
 		close(fd);
 		return;
 	}
-	*hc = (struct http_conn){ .link = hc->link, .listen = l, .timer.fire = on_timer };
+	*hc = (struct http_conn){
+		.link = hc->link, .listen = l, .timer.fire = on_timer, .number = ++n_made
+	};
 	list_init(&hc->link);
 	if (conn_init(&hc->conn, fd, on_event) < 0) {
 		close(fd);

@@ -50,7 +50,11 @@ struct http_answer {
 	struct buf extra; /* added headers, as lines */
 	struct buf out;   /* head, and what is sent with it */
 	uint64_t left;    /* of the announced length */
-	bool begun, ended, chunked, no_body;
+	uint64_t length;  /* that, where has_length */
+	size_t head;      /* bytes of the head */
+	char type[64];    /* Content-Type, as much as fits */
+	uint8_t type_n;
+	bool begun, ended, chunked, no_body, has_length;
 	int err; /* of writing; sticks */
 };
 
@@ -79,6 +83,10 @@ struct http_work {
 	bool has_real;
 	union http_peer real; /* the client behind a trusted proxy */
 	int64_t keep;         /* how long the connection may be idle after this request */
+	struct str *set_values; /* by number, in the arena; NULL: nothing was set */
+	int64_t ended;        /* when the request was over; 0: not yet */
+	size_t scratch_n;     /* used of scratch */
+	char scratch[512];    /* for values of variables */
 	char id[2 * ID_LEN + 1];
 	char host[256];
 	char client[ADDR_TEXT_MAX];
@@ -94,11 +102,11 @@ struct http_conn {
 	struct task_handle task;
 	int64_t idle_deadline;
 	union http_peer peer;
-	uint32_t requests;
-	bool idle;      /* no task */
-	bool ready_tls; /* handshake done */
-	bool watched;   /* http_watch_client */
-	bool timed_out; /* for reset_timedout_connection */
+	uint32_t requests, number; /* number: of the connection, in this process */
+	bool idle;                 /* no task */
+	bool ready_tls;            /* handshake done */
+	bool watched;              /* http_watch_client */
+	bool timed_out;            /* for reset_timedout_connection */
 };
 _Static_assert(sizeof(struct http_conn) <= 256, "ten thousand of these are to be idle in 4 MiB");
 
@@ -151,11 +159,19 @@ struct http_gunzip *http_gunzip_new(void);
 void http_gunzip_free(struct http_gunzip *z);
 ssize_t http_gunzip_read(struct http_work *w, void *p, size_t n);
 
+/* set.c: runs the `set`s of the server and the location that was reached. */
+void http_run_sets(struct http_work *w);
+
+/* add_header.c: adds what the configuration wants of an answer of this status. */
+void http_put_added(struct http_work *w);
+
 /* message.c: JSON or HTML, as the client prefers. Appends to out and returns the content type. */
 const char *http_message_text(
     const struct http_head *h, int status, const char *text, struct buf *out);
 
 /* phase.c */
+/* From the request's first byte until now, or until it was over. */
+int64_t http_request_time(const struct http_request *r);
 int http_run_phases(struct http_request *r);
 /* Once a request: later calls do nothing. */
 void http_run_counts(struct http_request *r);

@@ -64,11 +64,23 @@ http_run_counts(struct http_request *r)
 		counts[i](r, duration);
 }
 
+int64_t
+http_request_time(const struct http_request *r)
+{
+	int64_t ended = r->conn->work->ended;
+
+	return (ended ? ended : clock_mono()) - r->start;
+}
+
 void
 http_run_logs(struct http_request *r)
 {
-	int64_t duration = n_logs ? clock_mono() - r->start : 0;
+	int64_t duration;
 
+	if (n_logs == 0)
+		return;
+	r->conn->work->ended = clock_mono();
+	duration = http_request_time(r);
 	for (unsigned i = 0; i < n_logs; i++)
 		logs[i](r, duration);
 }

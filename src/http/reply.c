@@ -134,6 +134,17 @@ put_length(char *to, struct http_answer *a, int status, int64_t length)
 	return put(to, STR("\r\n"));
 }
 
+/* What variables tell of the head once it is gone. */
+static void
+note_head(struct http_answer *a, int status, struct str type, int64_t length)
+{
+	a->has_length = length >= 0 && !a->chunked && !never_has_body(status);
+	a->length = a->has_length ? (uint64_t)length : 0;
+	a->type_n = (uint8_t)MIN(type.n, sizeof(a->type));
+	if (type.n)
+		memcpy(a->type, type.p, a->type_n);
+}
+
 /* The head, into out. body_room: more bytes that will be put behind it. */
 static int
 put_head(struct http_work *w, int status, struct str type, int64_t length, size_t body_room)
@@ -143,6 +154,7 @@ put_head(struct http_work *w, int status, struct str type, int64_t length, size_
 
 	if (!p || buf_failed(&a->extra))
 		return ERR_NOMEM;
+	note_head(a, status, type, length);
 	p = put_status(p, status);
 	p = put(p, w->scope->server_tokens ? STR("Server: sluice/" SLUICE_VERSION "\r\nDate: ")
 					   : STR("Server: sluice\r\nDate: "));
@@ -160,7 +172,8 @@ put_head(struct http_work *w, int status, struct str type, int64_t length, size_
 	p = put(p, STR("\r\n"));
 	p = put(p, buf_str(&a->extra));
 	p = put(p, STR("\r\n"));
-	buf_added(&a->out, (size_t)(p - start));
+	a->head = (size_t)(p - start);
+	buf_added(&a->out, a->head);
 	return 0;
 }
 
@@ -192,6 +205,7 @@ begin(struct http_work *w, int status)
 	if (answer_delay())
 		err = task_sleep_until(clock_mono() + answer_delay());
 	settle_connection(w);
+	http_put_added(w);
 	return err;
 }
 

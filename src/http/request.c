@@ -194,6 +194,8 @@ run(struct http_work *w)
 	struct http_request *r = &w->req;
 	int status = check(w);
 
+	if (!status)
+		http_run_sets(w);
 	if (status == ERR_CANCELLED) {
 		http_reply_error(r, ERR_CANCELLED);
 	} else if (status) {

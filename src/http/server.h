@@ -32,7 +32,7 @@ struct http_request {
 	const struct http_location *location; /* NULL: none was reached */
 	int64_t start;                        /* monotonic ns: first byte of the head */
 	int status;                           /* of the answer, once begun */
-	uint64_t bytes_in, bytes_out;
+	uint64_t bytes_in, bytes_out; /* heads included; of the body what was taken in so far */
 	bool keep_alive; /* a handler may clear it */
 	void *context
 	    [HTTP_CONTEXTS_MAX]; /* by http_context_new: what modules keep with the request */

@@ -3,10 +3,63 @@
  */
 #include "http/text.h"
 
-#include "base/arena.h"
-#include "http/server.h"
+#include "http/http_priv.h"
 
 #define FEW 16 /* parts whose values fit on the stack */
+
+char *
+http_text_room(struct http_request *r, size_t n)
+{
+	struct http_work *w = r->conn->work;
+	char *p = w->scratch + w->scratch_n;
+
+	if (n > sizeof(w->scratch) - w->scratch_n)
+		return arena_alloc(&r->arena, n + 1); /* never for nothing at all */
+	w->scratch_n += n;
+	return p;
+}
+
+struct str
+http_text_copy(struct http_request *r, struct str s)
+{
+	char *p = http_text_room(r, s.n);
+
+	if (!p)
+		return str_make(NULL, 0);
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	return str_make(p, s.n);
+}
+
+struct str
+http_text_u64(struct http_request *r, uint64_t v)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	return http_text_copy(r, str_make(digits + at, sizeof(digits) - at));
+}
+
+struct str
+http_text_seconds(struct http_request *r, int64_t ns)
+{
+	uint64_t ms = (uint64_t)MAX(ns, INT64_C(0)) / (uint64_t)NS_PER_MS;
+	char digits[24];
+	size_t at = sizeof(digits);
+
+	for (unsigned i = 0; i < 3; i++, ms /= 10)
+		digits[--at] = (char)('0' + ms % 10);
+	digits[--at] = '.';
+	do {
+		digits[--at] = (char)('0' + ms % 10);
+		ms /= 10;
+	} while (ms);
+	return http_text_copy(r, str_make(digits + at, sizeof(digits) - at));
+}
 
 static bool
 is_name_char(char c)
@@ -106,7 +159,7 @@ join(const struct http_text *t, struct http_request *r, struct str *values)
 		values[i] = http_text_part_value(&t->parts[i], r);
 		n += values[i].n;
 	}
-	out = to = arena_alloc(&r->arena, n + 1);
+	out = to = http_text_room(r, n);
 	if (!out)
 		return str_make(NULL, 0);
 	for (unsigned i = 0; i < t->n; i++) {

@@ -32,6 +32,14 @@ struct str http_text_expand(const struct http_text *t, struct http_request *r);
 /* No variable in it: expanding it gives the same for all. */
 bool http_text_is_constant(const struct http_text *t);
 
+/* Values for getters. Room for n bytes that lasts as long as the request (little of it costs
+ * nothing); NULL: its arena is full. The others are {NULL, 0} then. */
+char *http_text_room(struct http_request *r, size_t n);
+struct str http_text_copy(struct http_request *r, struct str s);
+struct str http_text_u64(struct http_request *r, uint64_t v);
+/* "1.204": nanoseconds as seconds with three decimals, as nginx writes times. */
+struct str http_text_seconds(struct http_request *r, int64_t ns);
+
 static inline struct str
 http_text_part_value(const struct http_text_part *p, struct http_request *r)
 {

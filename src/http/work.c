@@ -114,8 +114,9 @@ answer_reset(struct http_answer *a)
 		buf_fini(&a->extra);
 	buf_reset(&a->out);
 	buf_reset(&a->extra);
-	a->begun = a->ended = a->chunked = a->no_body = false;
-	a->left = 0;
+	a->begun = a->ended = a->chunked = a->no_body = a->has_length = false;
+	a->left = a->length = 0;
+	a->head = a->type_n = 0;
 	a->err = 0;
 }
 
@@ -128,5 +129,9 @@ http_work_reset(struct http_work *w)
 	w->route = (struct http_route){ NULL, NULL };
 	w->scope = w->conn->listen->servers->scope;
 	w->client[0] = 0;
+	w->host[0] = 0;
+	w->set_values = NULL;
+	w->ended = 0;
+	w->scratch_n = 0;
 	w->counted = w->has_real = false;
 }

@@ -40,6 +40,10 @@ int tls_accept(
 int tls_connect(struct conn *c, struct tls_client *t, struct str host, int64_t deadline);
 /* True if the handshake took up an earlier session. */
 bool tls_resumed(const struct conn *c);
+/* "TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256", the name the client asked for; {NULL, 0} where there is none. Borrowed from c or static. */
+struct str tls_protocol(const struct conn *c);
+struct str tls_cipher(const struct conn *c);
+struct str tls_server_name(const struct conn *c);
 /* What went wrong in the last failed handshake of this conn's, for the log: "certificate expired", "unknown issuer", … Never NULL. */
 const char *tls_error_text(const struct conn *c);
 /* Called by conn_close. */

@@ -128,14 +128,14 @@ knows_nginx(void **state)
 	    "http, server, location, if\n");
 }
 
-/* Rows of modules win: types and add_header of the demo module, stream in http. */
+/* Rows of modules win: types of the demo module, stream in http. */
 static void
 prefers_modules(void **state)
 {
 	(void)state;
-	assert_ptr_not_equal(conf_nginx_find(STR("add_header"), CONF_HTTP), NULL);
-	assert_string_equal(conf_find_row(STR("add_header"), CONF_HTTP)->name, "add_header");
-	assert_null(conf_find_row(STR("add_header"), CONF_MAIN));
+	assert_ptr_not_equal(conf_nginx_find(STR("types"), CONF_HTTP), NULL);
+	assert_string_equal(conf_find_row(STR("types"), CONF_HTTP)->name, "types");
+	assert_null(conf_find_row(STR("types"), CONF_MAIN));
 	assert_string_equal(conf_find_row(STR("stream"), CONF_HTTP)->name, "stream");
 	assert_int_equal(conf_find_row(STR("stream"), CONF_MAIN)->flags & CONF_REFUSE, CONF_REFUSE);
 	assert_null(conf_find_row(STR("fastcgi"), CONF_HTTP));
