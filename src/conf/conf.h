@@ -29,6 +29,7 @@ struct conf_node {
 	struct conf_node *next;     /* sibling */
 	struct conf_node *children; /* of a block, in order; NULL also for an empty block */
 	bool block;                 /* had { } */
+	bool hidden;                /* not the user's: neither dumped nor compared on reload */
 	struct str name;
 	struct str *args; /* unescaped; each with a zero byte behind */
 	bool *quoted;     /* args[i] was in quotes; variables in it are expanded all the same */

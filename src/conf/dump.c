@@ -133,6 +133,8 @@ static void
 put_nodes(struct buf *out, const struct conf_node *first, unsigned depth)
 {
 	for (const struct conf_node *node = first; node; node = node->next) {
+		if (node->hidden)
+			continue;
 		for (unsigned i = 0; i < depth; i++)
 			buf_putc(out, '\t');
 		put_name(out, node->name);

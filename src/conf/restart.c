@@ -55,6 +55,8 @@ compare(struct conf *c, const struct conf_node *next, const struct conf_node *no
 	for (; next; next = next->next) {
 		const struct conf_node *same = find_same(now, next);
 
+		if (next->hidden)
+			continue;
 		if (next->block && same)
 			compare(c, next->children, same->children);
 		else if (!same && needs_restart(next))

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "conf/conf.h"
+#include "sink/stream.h"
 #include "spool/idem.h"
 
 extern struct conf_module ingest_module;
@@ -20,5 +21,15 @@ int ingest_open(
 int ingest_close(int64_t deadline);
 /* Could a record be accepted now? If not, adds one reason a line, as JSON strings with commas between, to reasons. */
 bool ingest_healthy(struct buf *reasons);
+
+/* A stream's spool as this worker sees it. */
+struct ingest_space {
+	uint64_t used, limit; /* bytes in the stream's folders, and spool_size */
+	uint64_t free_bytes;  /* of the file system, as of the last asking (once a second) */
+	uint64_t room;        /* what may still come: 0 is full */
+	bool full, failed;    /* failed: an I/O error, a moment ago */
+};
+/* False: the stream has no spool here (this process is no worker). */
+bool ingest_get_space(const struct stream_conf *stream, struct ingest_space *out);
 
 #endif

@@ -19,6 +19,7 @@ struct slot_spool {
 	const struct stream_conf *conf;
 	struct spool *spool;
 	uint64_t file_system_room; /* bytes above min_free, as of the last asking */
+	uint64_t free_bytes;       /* all of them, for status */
 	int64_t failed_at;         /* monotonic; 0: never */
 };
 
@@ -48,16 +49,23 @@ spools_get(const struct stream_conf *stream)
 }
 
 static uint64_t
+used(const struct slot_spool *s)
+{
+	struct zone_stream *shared = zone_stream(self.zone, s->conf->index);
+
+	return atomic_load_explicit(&shared->disk_base, memory_order_relaxed) +
+	       zone_added(self.zone, s->conf->index);
+}
+
+static uint64_t
 room(void *arg)
 {
 	struct slot_spool *s = arg;
-	struct zone_stream *shared = zone_stream(self.zone, s->conf->index);
-	uint64_t used = atomic_load_explicit(&shared->disk_base, memory_order_relaxed) +
-			zone_added(self.zone, s->conf->index);
+	uint64_t now = used(s);
 
-	if (used >= s->conf->spool_size)
+	if (now >= s->conf->spool_size)
 		return 0;
-	return MIN(s->conf->spool_size - used, s->file_system_room);
+	return MIN(s->conf->spool_size - now, s->file_system_room);
 }
 
 static void
@@ -132,6 +140,7 @@ note_space(struct slot_spool *s, const struct space_job *job)
 {
 	uint64_t keep = MIN(s->conf->min_free, job->total_bytes / 20);
 
+	s->free_bytes = job->free_bytes;
 	s->file_system_room = job->free_bytes > keep ? job->free_bytes - keep : 0;
 }
 
@@ -224,6 +233,28 @@ ingest_close(int64_t deadline)
 	return first;
 }
 
+static bool
+failed_lately(const struct slot_spool *s)
+{
+	return s->failed_at != 0 && clock_cached_mono() - s->failed_at < FAILURE_NS;
+}
+
+bool
+ingest_get_space(const struct stream_conf *stream, struct ingest_space *out)
+{
+	struct slot_spool *s = of_stream(stream);
+
+	if (s == NULL)
+		return false;
+	*out = (struct ingest_space){ .used = used(s),
+		.limit = s->conf->spool_size,
+		.free_bytes = s->free_bytes,
+		.room = room(s),
+		.failed = failed_lately(s) };
+	out->full = out->room < ROOM_MIN;
+	return true;
+}
+
 bool
 ingest_healthy(struct buf *reasons)
 {
@@ -236,7 +267,7 @@ ingest_healthy(struct buf *reasons)
 
 		if (room(s) < ROOM_MIN)
 			what = "no spool space";
-		else if (s->failed_at != 0 && clock_cached_mono() - s->failed_at < FAILURE_NS)
+		else if (failed_lately(s))
 			what = "spool I/O error";
 		if (what == NULL)
 			continue;

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "server/admin_socket.h"
+#include "server/state.h"
 
 static int
 find_old(const struct generation *old, const struct http_listen *l, int index)
@@ -20,6 +22,29 @@ find_old(const struct generation *old, const struct http_listen *l, int index)
 	return -1;
 }
 
+static const char *
+unix_path(const struct addr *a)
+{
+	return ((const struct sockaddr_un *)&a->u.storage)->sun_path;
+}
+
+/* The admin socket lies in a folder of the configured user's, and is that user's. */
+static int
+open_listen(const struct generation *gen, const struct http_listen *l)
+{
+	int fd, saved;
+
+	if (l->addr.u.sa.sa_family != AF_UNIX || !admin_socket_is(gen->conf, unix_path(&l->addr)))
+		return listen_open(&l->addr, &l->opt);
+	if (state_act_as_user(core_of(gen->conf)) != 0)
+		return ERR_DENIED;
+	fd = listen_open(&l->addr, &l->opt);
+	saved = errno;
+	(void)state_act_as_root();
+	errno = saved;
+	return fd;
+}
+
 static int
 bind_one(struct generation *gen, const struct generation *old, struct http_listen *l, int index)
 {
@@ -29,7 +54,7 @@ bind_one(struct generation *gen, const struct generation *old, struct http_liste
 	*b = (struct bound){ .listen = l, .index = index };
 	b->fd = find_old(old, l, index);
 	if (b->fd < 0)
-		b->fd = listen_open(&l->addr, &l->opt);
+		b->fd = open_listen(gen, l);
 	if (b->fd >= 0) {
 		gen->n_fds++;
 		return 0;
@@ -81,7 +106,7 @@ bind_release(struct generation *old, const struct generation *next)
 			continue;
 		close(old->fds[i].fd);
 		if (a->u.sa.sa_family == AF_UNIX)
-			unlink(((const struct sockaddr_un *)&a->u.storage)->sun_path);
+			unlink(unix_path(a));
 	}
 	free(old->fds);
 	old->fds = NULL;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "admin/api.h"
+#include "admin/status.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "gate/access_log.h"
@@ -16,6 +17,7 @@
 #include "http/conf.h"
 #include "ingest/ingest.h"
 #include "s3/store.h"
+#include "server/admin_socket.h"
 #include "sink/stream.h"
 #include "status/health.h"
 #include "zone/series.h"
@@ -54,9 +56,15 @@ static const struct conf_bounds some_keys = { 1024, 1u << 24 };
 static const struct conf_row rows[] = {
 	{ .name = "state_dir",
 	    IN_MAIN(state_dir, conf_set_str),
-	    .default_ = "/var/lib/sluice",
+	    .default_ = CORE_STATE_DIR,
 	    .unit = "path",
 	    .help = "everything that must last; one server at a time may use it" },
+	{ .name = "admin_socket",
+	    IN_MAIN(admin_socket, conf_set_str),
+	    .flags = CONF_RELOAD,
+	    .unit = "path|off",
+	    .help = "unix socket of the admin API, for sluicectl; without it admin.sock in "
+		    "state_dir" },
 	{ .name = "user",
 	    IN_MAIN(user, conf_set_str),
 	    .unit = "name|uid[:gid]",
@@ -144,6 +152,7 @@ core_register(void)
 	ingest_conf_register();
 	health_conf_register();
 	api_conf_register();
+	admin_status_register();
 }
 
 const struct core_conf *
@@ -269,6 +278,8 @@ core_load(const char *path, const char *globals, unsigned port, char **messages)
 	err = conf_parse_file(c, path);
 	if (err == 0 && globals != NULL)
 		err = conf_parse_text(c, "-g", str_of(globals));
+	if (err == 0)
+		err = admin_socket_add(c);
 	if (err == 0)
 		err = conf_check(c);
 	if (err == 0)

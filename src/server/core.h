@@ -7,7 +7,7 @@
 #include "conf/conf.h"
 
 struct core_conf {
-	struct str state_dir, user, pid_path, error_log;
+	struct str state_dir, admin_socket, user, pid_path, error_log;
 	bool run_as_daemon;
 	uint64_t workers; /* 0: one a usable core */
 	uint64_t worker_connections, nofile, idempotency_keys;
@@ -15,6 +15,7 @@ struct core_conf {
 	int log_level, log_style;
 };
 
+#define CORE_STATE_DIR "/var/lib/sluice" /* the default */
 /* Longest state_dir: every path below it fits fixed buffers. */
 #define CORE_STATE_DIR_MAX 240
 

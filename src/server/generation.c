@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "server/bind.h"
 #include "server/state.h"
@@ -70,6 +71,7 @@ generation_new(struct conf *c, const struct generation *old)
 	if (gen == NULL)
 		goto fail;
 	gen->number = old ? old->number + 1 : 1;
+	gen->started = old ? old->started : clock_wall();
 	gen->conf = c;
 	gen->listens = http_listens(c);
 	if (bind_generation(gen, old, (unsigned)core_of(c)->workers) != 0)

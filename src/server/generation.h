@@ -10,6 +10,7 @@
 
 struct generation {
 	uint32_t number; /* from 1 */
+	int64_t started; /* UTC ns: when the server was */
 	struct conf *conf;
 	struct http_listen *listens;
 	unsigned n_fds;

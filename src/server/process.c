@@ -205,7 +205,6 @@ process_spawn(struct process *p, struct generation *gen, struct zone *zone, stru
 	p->started = clock_mono();
 	p->respawn_at = 0;
 	p->stopping = p->draining = false;
-	atomic_store(&slot->role, (uint32_t)p->role);
 	atomic_store(&slot->lives, p->lives);
 	atomic_store(&slot->configuration, gen->number);
 	atomic_store(&slot->started, p->started);

@@ -152,21 +152,37 @@ prepare_streams(struct conf *c)
 }
 
 int
-state_prepare(struct conf *c)
+state_act_as_user(const struct core_conf *core)
 {
-	const struct core_conf *core = core_of(c);
 	uid_t uid;
 	gid_t gid;
-	int err;
 
 	if (core->user.n == 0 || geteuid() != 0)
-		return prepare_streams(c);
-	if (process_user_ids(core->user, &uid, &gid) != 0 || setegid(gid) != 0 || seteuid(uid) != 0)
-		return complain("cannot act as the configured user", "", ERR_DENIED);
-	err = prepare_streams(c);
-	if (seteuid(0) != 0 || setegid(getgid()) != 0)
-		return complain("cannot act as root again", "", ERR_DENIED);
-	return err;
+		return 0;
+	if (process_user_ids(core->user, &uid, &gid) == 0 && setegid(gid) == 0 && seteuid(uid) == 0)
+		return 0;
+	complain("cannot act as the configured user", "", ERR_DENIED);
+	(void)state_act_as_root();
+	return ERR_DENIED;
+}
+
+int
+state_act_as_root(void)
+{
+	if (seteuid(getuid()) == 0 && setegid(getgid()) == 0)
+		return 0;
+	return complain("cannot act as root again", "", ERR_DENIED);
+}
+
+int
+state_prepare(struct conf *c)
+{
+	int err = state_act_as_user(core_of(c)), back;
+
+	if (err == 0)
+		err = prepare_streams(c);
+	back = state_act_as_root();
+	return err ? err : back;
 }
 
 struct idem *

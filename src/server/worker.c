@@ -10,6 +10,8 @@
 #include "ingest/ingest.h"
 #include "server/bind.h"
 #include "server/process.h"
+#include "server/version.h"
+#include "status/figures.h"
 #include "task/loop.h"
 
 static struct {
@@ -80,6 +82,23 @@ connection_limit(const struct core_conf *core)
 	return files.rlim_cur > 128 ? (unsigned)files.rlim_cur - 64 : 64;
 }
 
+/* What health and the admin API show of the server. */
+static void
+introduce(const struct process_env *env)
+{
+	static struct figures_server server;
+	const struct core_conf *core = core_of(env->gen->conf);
+
+	server = (struct figures_server){ .conf = env->gen->conf,
+		.zone = env->zone,
+		.state_dir = core->state_dir,
+		.version = SLUICE_VERSION,
+		.started = env->gen->started,
+		.configuration = env->gen->number,
+		.workers = (unsigned)core->workers };
+	figures_open(&server);
+}
+
 static int
 serve(const struct process_env *env)
 {
@@ -91,6 +110,7 @@ serve(const struct process_env *env)
 		err = ingest_open(gen->conf, env->zone, env->keys, env->slot, life);
 	if (err == 0)
 		err = auth_start(gen->conf);
+	introduce(env);
 	http_limit_connections(connection_limit(core_of(gen->conf)));
 	bind_forget_others(gen, env->index);
 	for (unsigned i = 0; i < gen->n_fds && err == 0; i++)

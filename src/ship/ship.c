@@ -14,6 +14,7 @@
 #include "ship/keys.h"
 #include "ship/path.h"
 #include "ship/ship_priv.h"
+#include "zone/delivery.h"
 
 struct backoff_policy ship_retreat_policy = { 100 * NS_PER_MS, 5 * NS_PER_S, 2, true };
 
@@ -292,4 +293,29 @@ ship_get_status(struct ship *ship, struct ship_status *out, unsigned max)
 	for (unsigned i = 0; i < n; i++)
 		out[i] = ship->streams[i].status;
 	return n;
+}
+
+static void
+publish(const struct ship_stream *s)
+{
+	struct delivery d = { .waiting_bytes = s->status.waiting_bytes,
+		.waiting_files = s->status.waiting_files,
+		.sent_objects = s->status.sent_objects,
+		.sent_bytes = s->status.sent_bytes,
+		.failures = s->status.failures,
+		.oldest = s->status.oldest,
+		.breaker = s->breaker.state == BREAKER_CLOSED ? DELIVERY_CLOSED
+			   : s->breaker.state == BREAKER_OPEN ? DELIVERY_OPEN
+							      : DELIVERY_HALF_OPEN,
+		.held = s->status.held };
+
+	str_copyz(d.why, sizeof(d.why), str_of(s->status.why));
+	delivery_report(s->ship->zone, s->conf->index, s->conf->name, &d);
+}
+
+void
+ship_publish(const struct ship *ship)
+{
+	for (unsigned i = 0; i < ship->n; i++)
+		publish(&ship->streams[i]);
 }

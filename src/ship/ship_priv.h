@@ -101,6 +101,9 @@ void ship_retreat(unsigned failures);
 void ship_stream_report(
     struct ship_stream *s, unsigned files, int64_t oldest, const struct scan_usage *usage);
 
+/* Tells the other processes how delivery of each stream goes (zone/delivery.h). By the watcher, once a second or more often. */
+void ship_publish(const struct ship *ship);
+
 /* plan.c: the task of a bundle stream. object.c: of an object stream. arg: struct ship_stream. */
 void plan_run(void *arg);
 void object_run(void *arg);

@@ -66,6 +66,7 @@ watch_run(void *arg)
 		if (ship_block(stat_on_disk, w) == 0)
 			for (unsigned i = 0; i < ship->n; i++)
 				compare(&ship->streams[i], w->times[i]);
+		ship_publish(ship);
 		if (!ship->rung)
 			waitq_park(&ship->tick, clock_mono() + NS_PER_S);
 		ship->rung = false;

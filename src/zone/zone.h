@@ -31,9 +31,9 @@ struct zone_slot {
 	_Atomic uint32_t generation; /* by the master */
 	_Atomic int32_t pid;         /* by the master; 0: empty */
 	_Atomic int64_t heartbeat;   /* by the slot: monotonic ns, at least once a second */
-	/* by the master, for status: its word for the role, when this life began (monotonic ns), how often the row was started, and the
-	 * number of the configuration it runs under */
-	_Atomic uint32_t role, lives, configuration;
+	/* by the master, for status: how often a process was started here, the number of the configuration it runs under, when it began
+	 * (monotonic ns) */
+	_Atomic uint32_t lives, configuration;
 	_Atomic int64_t started;
 	/* by the slot, with its heartbeat: open connections, requests in flight */
 	_Atomic uint32_t connections, active;
