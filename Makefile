@@ -31,7 +31,7 @@ $(B)/config.mk: configure
 Q := $(if $(V),,@)
 CPPFLAGS += -D_GNU_SOURCE -Isrc -I$(B) $(if $(TESTBUILD),-DSLUICE_TEST)
 ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(if $(filter 1,$(WERROR)),-Werror) \
-	$(HARDEN) $(LTO) $(if $(SANITIZE),,$(FORTIFY)) $(SANITIZE) -fno-omit-frame-pointer -pthread
+	$(HARDEN) $(LTO) $(if $(SANITIZE),,$(FORTIFY)) $(SANITIZE) $(if $(TESTBUILD)$(SANITIZE),-fno-omit-frame-pointer) -pthread
 COMPILE = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP
 LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS)
 

@@ -1,8 +1,10 @@
 /*
  * Random bytes and identifiers. Secrets come from the kernel one call each; identifiers and
- * random_u64 from a pool a thread, because a system call a request would show. The pool is dropped
- * in a forked child: no two processes may make one id.
+ * random_u64 from a pool a thread, because a system call a request would show. A pool is a stretch of
+ * ChaCha20's key stream (RFC 8439) whose first bytes are the key of the next, so that what was handed out
+ * cannot be found from what is left. It is dropped in a forked child: no two processes may make one id.
  */
+#include <bearssl.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,16 +14,17 @@
 
 #include "base/hash.h"
 
-enum { POOL = 512, KERNEL_MAX = 256 /* getentropy's limit */ };
+enum { KEY = 32, POOL = 1024, KERNEL_MAX = 256 /* getentropy's limit */ };
 
 static _Thread_local struct {
-	unsigned char bytes[POOL];
+	unsigned char stream[KEY + POOL]; /* the next key, then what is handed out, from the end */
 	size_t left;
 	unsigned generation;
 } pool;
 
 static _Atomic unsigned forks = 1; /* a pool of generation 0 is empty */
-static pthread_once_t watched = PTHREAD_ONCE_INIT;
+static pthread_once_t ready = PTHREAD_ONCE_INIT;
+static br_chacha20_run cipher;
 
 static void
 on_fork(void)
@@ -37,8 +40,11 @@ die(const char *what)
 }
 
 static void
-watch_forks(void)
+make_ready(void)
 {
+	cipher = br_chacha20_sse2_get();
+	if (!cipher)
+		cipher = br_chacha20_ct_run;
 	errno = pthread_atfork(NULL, NULL, on_fork);
 	if (errno)
 		die("pthread_atfork");
@@ -61,21 +67,35 @@ random_bytes(void *p, size_t n)
 	}
 }
 
+/* The nonce may be the same each time: no key is used twice. */
+static void
+refill(unsigned now)
+{
+	static const unsigned char nonce[12];
+	unsigned char key[KEY];
+
+	if (pool.generation != now)
+		random_bytes(pool.stream, KEY);
+	memcpy(key, pool.stream, KEY);
+	memset(pool.stream, 0, sizeof(pool.stream));
+	cipher(key, nonce, 0, pool.stream, sizeof(pool.stream));
+	wipe(key, sizeof(key));
+	pool.left = POOL;
+	pool.generation = now;
+}
+
 static void
 take(void *p, size_t n)
 {
 	unsigned now;
 
-	pthread_once(&watched, watch_forks);
+	pthread_once(&ready, make_ready);
 	now = atomic_load_explicit(&forks, memory_order_relaxed);
-	if (pool.left < n || pool.generation != now) {
-		random_bytes(pool.bytes, POOL);
-		pool.left = POOL;
-		pool.generation = now;
-	}
+	if (pool.left < n || pool.generation != now)
+		refill(now);
 	pool.left -= n;
-	memcpy(p, pool.bytes + pool.left, n);
-	memset(pool.bytes + pool.left, 0, n);
+	memcpy(p, pool.stream + KEY + pool.left, n);
+	memset(pool.stream + KEY + pool.left, 0, n);
 }
 
 uint64_t

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "net/net_priv.h"
+#include "net/sock.h"
 
 #define YIELD_BYTES (256 * 1024)
 #define MAX_IOV 64
@@ -55,7 +56,7 @@ recv_one(struct conn *c, void *p, size_t n)
 	ssize_t r;
 
 	do
-		r = recv(c->io.fd, p, n, MSG_DONTWAIT);
+		r = sock_recv(c->io.fd, p, n);
 	while (r < 0 && errno == EINTR);
 	return after_recv(c, r, n);
 }
@@ -104,7 +105,7 @@ conn_plain_send(struct conn *c, const void *p, size_t n)
 	ssize_t r;
 
 	do
-		r = send(c->io.fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		r = sock_send(c->io.fd, p, n);
 	while (r < 0 && errno == EINTR);
 	if (likely(r >= 0))
 		return r;
