@@ -157,8 +157,21 @@ void directory_nudge(const struct dir *d);
 /* With the lock: everything from what the entries say. */
 void directory_repair(struct dir *d);
 
-/* Gives the sets' sums: puts all that an earlier area holds into d (fresh, not shared yet). Nothing in from is trusted. Returns entries left
- * out because they were damaged. */
-unsigned directory_restore(struct dir *d, void *from, size_t size, unsigned *restored);
+/* ---- in the master, before the first fork ---- */
+
+/* Puts all that an earlier area holds into d. Nothing in from is trusted; what could be taken over, and what not, is logged and counted. */
+void directory_restore(struct dir *d, const void *from, size_t size);
+/* The block of RESTORED, made if needed; NULL without room. */
+struct block *directory_restored(
+    struct dir *d, const struct metric_set *set, struct str key, bool privileged);
+
+enum directory_event {
+	DIRECTORY_NO_FILE,
+	DIRECTORY_SET_ASIDE,
+	DIRECTORY_DAMAGED,
+	DIRECTORY_EVENTS
+};
+void directory_count_event(struct dir *d, enum directory_event event, uint64_t n);
+void directory_count_dropped(struct dir *d, const struct metric_set *set);
 
 #endif

@@ -32,28 +32,6 @@ static struct series scratch_doors[METRIC_SETS_MAX];
 
 /* ---- what does not fit ---- */
 
-static const struct metric_row dropped_rows[] = { { .name = "sluice_zone_dropped_total",
-    .type = METRIC_COUNTER,
-    .help = "Events counted under `other` because the zone or the set was full or the key too "
-	    "long." } };
-
-static struct metric_set dropped_set = { .name = "zone_dropped",
-	.labels = { "set" },
-	.rows = dropped_rows,
-	.n_rows = ARRAY_LEN(dropped_rows) };
-
-void
-series_register(void)
-{
-	metric_register(&dropped_set);
-}
-
-const struct metric_set *
-series_dropped_set(void)
-{
-	return &dropped_set;
-}
-
 static struct series *
 scratch_for(const struct metric_set *set)
 {
@@ -77,10 +55,12 @@ static struct series *get(struct metric_set *set, struct str key, bool privilege
 static struct series *
 fall_back(struct metric_set *set, bool privileged)
 {
+	struct metric_set *dropped = series_dropped_set();
+
 	if (privileged)
 		return scratch_for(set);
-	if (dropped_set.words > 0)
-		series_add(get(&dropped_set, str_of(set->name), true), 0, 1);
+	if (dropped->words > 0)
+		series_add(get(dropped, str_of(set->name), true), 0, 1);
 	return get(set, series_other_key(set), true);
 }
 

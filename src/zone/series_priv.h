@@ -14,7 +14,7 @@ extern struct dir series_dir;
 struct str series_other_key(const struct metric_set *set);
 
 /* sluice_zone_dropped_total{set}. */
-const struct metric_set *series_dropped_set(void);
+struct metric_set *series_dropped_set(void);
 
 /* The entry of the view if it is still that: else NULL. */
 struct entry *series_entry(const struct series_view *v);

@@ -1,127 +1,64 @@
 /*
- * See zone.h. Made by the master before its first fork; everything here is inherited, nothing is attached by name.
+ * See zone.h. Made by the master before its first fork; everything here is inherited, nothing is attached by name. A new file is built beside
+ * the old one and takes its name when it is complete and on disk: a kill at any instant of the start leaves one or the other.
  */
 #include "zone/zone.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "base/log.h"
 #include "zone/directory.h"
+#include "zone/zone_priv.h"
 
-struct zone_shared {
-	_Atomic int64_t stop_deadline;
-	struct zone_stream streams[ZONE_MAX_STREAMS];
-	struct zone_slot slots[];
-};
+#define PATH_CAP 1024
+#define DEFAULT_SIZE (UINT64_C(1) << 20)
 
-struct bell {
-	int fds[2]; /* a pipe, both ends non-blocking */
-	struct io io;
-	void (*on_ring)(void *arg);
-	void *arg;
-};
-
-struct area {
-	char name[ZONE_AREA_NAME_MAX];
-	uint32_t version;
-	size_t size;
-	void *at;
-};
-
-struct zone {
-	unsigned n;
-	struct zone_shared *shared;
-	struct area areas[ZONE_AREAS_MAX];
-	unsigned n_areas;
-	struct bell bells[];
-};
-
-static int
-open_bell(struct bell *b)
-{
-	b->io.fd = -1;
-	if (pipe(b->fds) != 0) {
-		b->fds[0] = b->fds[1] = -1;
-		return -1;
-	}
-	for (int i = 0; i < 2; i++)
-		if (fcntl(b->fds[i], F_SETFL, O_NONBLOCK) != 0 ||
-		    fcntl(b->fds[i], F_SETFD, FD_CLOEXEC) != 0)
-			return -1;
-	return 0;
-}
+/* ---- making ---- */
 
 void
 zone_free(struct zone *z)
 {
 	for (unsigned i = 0; i < z->n; i++)
-		for (int k = 0; k < 2; k++)
-			if (z->bells[i].fds[k] >= 0)
-				close(z->bells[i].fds[k]);
-	for (unsigned i = 0; i < z->n_areas; i++)
-		munmap(z->areas[i].at, z->areas[i].size);
+		zone_bell_close(&z->bells[i]);
+	zone_areas_drop(z);
 	free(z);
 }
 
-/* ---- areas ---- */
-
-static struct area *
-find_area(const struct zone *z, const char *name)
+static struct zone *
+new_zone(unsigned slots, struct str name)
 {
-	for (unsigned i = 0; i < z->n_areas; i++)
-		if (strcmp(z->areas[i].name, name) == 0)
-			return (struct area *)&z->areas[i];
-	return NULL;
+	struct zone *z = calloc(1, sizeof(*z) + slots * sizeof(struct zone_bell));
+
+	if (z == NULL)
+		return NULL;
+	z->n = slots;
+	z->fd = -1;
+	(void)str_copyz(z->name, sizeof(z->name), name);
+	for (unsigned i = 0; i < slots; i++)
+		z->bells[i].fds[0] = z->bells[i].fds[1] = -1;
+	for (unsigned i = 0; i < slots; i++)
+		if (zone_bell_open(&z->bells[i]) != 0) {
+			int saved = errno;
+
+			zone_free(z);
+			errno = saved;
+			return NULL;
+		}
+	return z;
 }
 
-void *
-zone_area(struct zone *z, const char *name, uint32_t version, size_t size, bool *fresh)
-{
-	struct area *a = find_area(z, name);
-
-	*fresh = false;
-	if (a != NULL && a->version == version && a->size == size)
-		return a->at;
-	if (a != NULL || z->n_areas == ZONE_AREAS_MAX) {
-		errno = ENOSPC;
-		return NULL;
-	}
-	a = &z->areas[z->n_areas];
-	a->at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (a->at == MAP_FAILED)
-		return NULL;
-	(void)str_copyz(a->name, sizeof(a->name), str_of(name));
-	a->version = version;
-	a->size = size;
-	z->n_areas++;
-	*fresh = true;
-	return a->at;
-}
-
-void *
-zone_area_find(const struct zone *z, const char *name, size_t *size)
-{
-	const struct area *a = find_area(z, name);
-
-	if (a == NULL)
-		return NULL;
-	if (size != NULL)
-		*size = a->size;
-	return a->at;
-}
-
-/* ---- making ---- */
-
+/* With what the old one holds. */
 static int
-make_series(struct zone *z)
+make_series(struct zone *z, size_t size, const struct zone_old *old)
 {
 	struct dir d = { .zone = z };
-	size_t size = (size_t)10 << 20;
-	bool fresh;
-	void *area = zone_area(z, DIRECTORY_AREA, DIRECTORY_VERSION, size, &fresh);
+	void *area = zone_area_add(z, DIRECTORY_AREA, DIRECTORY_VERSION, 0, size);
+	const void *from;
+	size_t from_size = 0;
 
 	if (area == NULL)
 		return -1;
@@ -130,47 +67,116 @@ make_series(struct zone *z)
 		return -1;
 	}
 	directory_format(&d);
+	from = zone_old_area(old, DIRECTORY_AREA, DIRECTORY_VERSION, &from_size);
+	if (from != NULL)
+		directory_restore(&d, from, from_size);
 	return 0;
+}
+
+/* All that a zone begins with: 0, or -1 with errno. */
+static int
+make_areas(struct zone *z, size_t size, const struct zone_old *old)
+{
+	z->shared = zone_area_add(
+	    z, ZONE_RUN_AREA, 1, 0, sizeof(struct zone_shared) + z->n * sizeof(struct zone_slot));
+	if (z->shared == NULL || make_series(z, size, old) != 0)
+		return -1;
+	return zone_old_copy(old, z) == 0 ? 0 : -1;
 }
 
 struct zone *
 zone_new(unsigned slots)
 {
-	struct zone *z = calloc(1, sizeof(*z) + slots * sizeof(struct bell));
-	bool fresh;
-	int saved;
+	const struct zone_old none = { .head = NULL };
+	struct zone *z = new_zone(slots, STR("main"));
 
-	if (z == NULL)
-		return NULL;
-	z->n = slots;
-	for (unsigned i = 0; i < slots; i++)
-		z->bells[i].fds[0] = z->bells[i].fds[1] = -1;
-	z->shared = zone_area(
-	    z, "run", 1, sizeof(struct zone_shared) + slots * sizeof(struct zone_slot), &fresh);
-	if (z->shared == NULL || make_series(z) != 0)
-		goto fail;
-	for (unsigned i = 0; i < slots; i++)
-		if (open_bell(&z->bells[i]) != 0)
-			goto fail;
-	return z;
-fail:
-	saved = errno;
+	if (z == NULL || make_areas(z, DEFAULT_SIZE, &none) == 0)
+		return z;
 	zone_free(z);
-	errno = saved;
+	errno = ENOMEM;
 	return NULL;
 }
 
-unsigned
-zone_slots(const struct zone *z)
+/* In a file: 0, or an error with errno, and then there is nothing of it. */
+static int
+build_file(struct zone *z, const struct zone_options *opt, const struct zone_old *old)
 {
-	return z->n;
+	char temporary[PATH_CAP];
+	int err, saved;
+
+	if (snprintf(temporary, sizeof(temporary), "%s.tmp", opt->path) >= (int)sizeof(temporary))
+		return ERR_TOO_LARGE;
+	err = zone_file_make(z, temporary);
+	if (err == 0 && make_areas(z, opt->size, old) != 0)
+		err = err_from_errno(errno);
+	if (err == 0)
+		err = zone_file_publish(z, temporary, opt->path);
+	if (err == 0)
+		return OK;
+	saved = errno;
+	zone_areas_drop(z);
+	(void)file_unlink(temporary);
+	errno = saved;
+	return err;
+}
+
+static void
+count(struct zone *z, enum directory_event event)
+{
+	struct dir d;
+
+	if (directory_open(&d, z, ZONE_SLOT_MASTER))
+		directory_count_event(&d, event, 1);
+}
+
+struct zone *
+zone_open(const struct zone_options *opt)
+{
+	struct zone *z = new_zone(opt->slots, opt->name);
+	struct zone_old old;
+	int err;
+
+	if (z == NULL)
+		return NULL;
+	zone_old_open(&old, opt->path);
+	err = build_file(z, opt, &old);
+	if (err != 0) {
+		log_event(LOG_ERROR, "zone",
+		    "no zone file: counters and limits work, but will not outlive the server",
+		    LOG_S("path", opt->path), LOG_I("bytes", opt->size), LOG_ERR(err),
+		    LOG_ERRNO(errno), LOG_END);
+		if (make_areas(z, opt->size, &old) != 0) {
+			zone_old_close(&old);
+			zone_free(z);
+			errno = ENOMEM;
+			return NULL;
+		}
+		count(z, DIRECTORY_NO_FILE);
+	}
+	if (old.set_aside)
+		count(z, DIRECTORY_SET_ASIDE);
+	zone_old_close(&old);
+	return z;
+}
+
+bool
+zone_has_file(const struct zone *z)
+{
+	return z->fd >= 0;
 }
 
 const char *
 zone_name(const struct zone *z)
 {
-	(void)z;
-	return "main";
+	return z->name;
+}
+
+/* ---- slots, streams ---- */
+
+unsigned
+zone_slots(const struct zone *z)
+{
+	return z->n;
 }
 
 struct zone_slot *
@@ -208,37 +214,4 @@ int64_t
 zone_stop_deadline(const struct zone *z)
 {
 	return atomic_load(&z->shared->stop_deadline);
-}
-
-void
-zone_ring(struct zone *z, unsigned slot)
-{
-	int saved = errno;
-
-	/* A full pipe is a bell already ringing. */
-	if (slot < z->n && write(z->bells[slot].fds[1], "", 1) < 0)
-		errno = saved;
-}
-
-static void
-heard(struct io *io, unsigned events)
-{
-	struct bell *b = CONTAINER_OF(io, struct bell, io);
-	char rings[256];
-
-	(void)events;
-	while (read(b->fds[0], rings, sizeof(rings)) == (ssize_t)sizeof(rings))
-		continue;
-	io_unready(io, IO_READ);
-	b->on_ring(b->arg);
-}
-
-int
-zone_listen(struct zone *z, unsigned slot, void (*on_ring)(void *arg), void *arg)
-{
-	struct bell *b = &z->bells[slot];
-
-	b->on_ring = on_ring;
-	b->arg = arg;
-	return io_add(&b->io, b->fds[0], heard);
 }

@@ -42,7 +42,24 @@ struct zone_slot {
 };
 
 struct zone;
-/* Anonymous shared memory and one bell a slot: for tests, and where no file can be had. NULL with errno on failure. */
+
+struct zone_options {
+	const char *path; /* state_dir/zone; the caller has the folder to itself (state_lock) */
+	unsigned slots;
+	struct str name; /* vts_zone's */
+	uint64_t size;   /* of the series area */
+};
+
+/*
+ * In the master, once all sets are registered: a new file and one bell a slot. What the file of an earlier server holds is taken over:
+ * series, whatever the number of slots and the size were, and areas; not what is in slots and streams. One that cannot be used (foreign,
+ * torn, truncated, of another version) is renamed to zone.bad. Where no file can be made it is anonymous memory: logged, counted in
+ * sluice_zone_fallbacks_total. Blocks. NULL with errno when there is no memory either.
+ */
+struct zone *zone_open(const struct zone_options *opt);
+/* Will it outlive the server? */
+bool zone_has_file(const struct zone *z);
+/* The same in anonymous memory, 1 MiB of series: for tests. NULL with errno on failure. */
 struct zone *zone_new(unsigned slots);
 /* For tests: unmaps and closes. Nothing of the zone may be in use. */
 void zone_free(struct zone *z);
@@ -59,8 +76,10 @@ int64_t zone_stop_deadline(const struct zone *z);
 
 /*
  * A named region of zeroed memory for all processes, aligned to a page; at most ZONE_AREAS_MAX. In the master, before the fork of those
- * who are to see it (zone_area_find). A second time it is the same. Kept over restarts while version and size stay the same; *fresh is
- * false if it has its contents from an earlier time, which may be what a process that was killed left half done. NULL with errno.
+ * who are to see it (zone_area_find). A second time it is the same; with another version or size NULL and EEXIST. Kept over restarts while
+ * version and size stay the same, and over a few without being asked for; *fresh is false if it has its contents from an earlier time,
+ * which may be what a process that was killed, or a torn disk, left half done. Where the disk is full it is anonymous memory, with a log
+ * line. NULL with errno.
  */
 #define ZONE_AREAS_MAX 32
 #define ZONE_AREA_NAME_MAX 24 /* with its zero byte */
