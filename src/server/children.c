@@ -11,7 +11,6 @@
 
 #include "base/log.h"
 #include "zone/series.h"
-#include "zone/series.h"
 
 /* A child that lived less than this died quickly; it is started again later and later. */
 #define QUICK_DEATH NS_PER_S
@@ -34,12 +33,7 @@ children_init(struct zone *zone, struct idem *keys, const struct children_policy
 	children.keys = keys;
 	children.policy = policy;
 	children.rows = calloc(children.n, sizeof(*children.rows));
-	if (children.rows == NULL)
-		return ERR_NOMEM;
-	/* The children of a server that was killed left their gauges as they stood. */
-	for (unsigned i = 0; i < children.n; i++)
-		series_clear_slot(zone, i);
-	return 0;
+	return children.rows ? 0 : ERR_NOMEM;
 }
 
 unsigned

@@ -20,6 +20,7 @@
 #include "server/admin_socket.h"
 #include "sink/stream.h"
 #include "status/health.h"
+#include "zone/conf.h"
 #include "zone/series.h"
 #include "zone/zone.h"
 
@@ -144,6 +145,7 @@ core_register(void)
 {
 	series_register();
 	conf_register(&core_module);
+	zone_conf_register();
 	http_conf_register();
 	access_log_register();
 	auth_register();

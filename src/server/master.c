@@ -337,11 +337,13 @@ run(const sigset_t *waiting)
 
 /* What there is once a server, whatever it is configured to do. */
 static int
-prepare(const struct core_conf *core)
+prepare(struct conf *c)
 {
+	const struct core_conf *core = core_of(c);
+
 	if (state_lock(core) != 0)
 		return -1;
-	master.zone = zone_new(4 * (unsigned)core->workers + 4);
+	master.zone = state_open_zone(c, 4 * (unsigned)core->workers + 4);
 	if (master.zone != NULL) {
 		master.keys = state_open_keys(core, master.zone);
 		if (children_init(master.zone, master.keys, &policy) == 0)
@@ -355,7 +357,7 @@ prepare(const struct core_conf *core)
 static int
 start(struct conf *c)
 {
-	if (prepare(core_of(c)) != 0) {
+	if (prepare(c) != 0) {
 		conf_free(c);
 		return -1;
 	}

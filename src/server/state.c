@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "sink/stream.h"
 #include "spool/spool.h"
+#include "zone/conf.h"
 
 #define STATE_PATH_MAX (CORE_STATE_DIR_MAX + 32)
 
@@ -183,6 +184,19 @@ state_prepare(struct conf *c)
 		err = prepare_streams(c);
 	back = state_act_as_root();
 	return err ? err : back;
+}
+
+struct zone *
+state_open_zone(struct conf *c, unsigned slots)
+{
+	const struct zone_conf *conf = zone_conf_of(c);
+	char path[STATE_PATH_MAX];
+	struct zone_options opt = {
+		.path = path, .slots = slots, .name = conf->name, .size = conf->size
+	};
+
+	state_path(core_of(c), "zone", path);
+	return zone_open(&opt);
 }
 
 struct idem *

@@ -14,6 +14,8 @@ int state_prepare(struct conf *c);
 /* As root, with another user configured: file calls are the user's until state_act_as_root(). 0, or an error after a log line. */
 int state_act_as_user(const struct core_conf *core);
 int state_act_as_root(void);
+/* The zone file (zone/zone.h): memory, after a log line, if none can be made. Blocks. NULL without memory. */
+struct zone *state_open_zone(struct conf *c, unsigned slots);
 /* The table of idempotency keys (spool/idem.h). Blocks. NULL after a log line: the server works without, refusing requests that carry a key. */
 struct idem *state_open_keys(const struct core_conf *core, struct zone *z);
 /* Gives a log file that was just made, and is still empty, to the configured user: children open it again by its name. */
