@@ -41,6 +41,7 @@ enum {
 #define VTS_SAMPLES 63
 #define VTS_BOUNDS_MAX METRIC_BOUNDS_MAX
 #define VTS_CODES_MAX 63
+#define VTS_CODE_LIMIT 600 /* all codes are below it */
 
 /* Longest filter group and key; longer ones are cut. */
 #define VTS_GROUP_MAX 128
@@ -50,7 +51,8 @@ struct vts_node {
 	uint64_t counters[VTS_COUNTERS];
 	uint64_t over[VTS_COUNTERS]; /* times each has passed 2^64 */
 	uint64_t request_us;         /* VTS_REQUEST_MSEC in microseconds, modulo 2^64 */
-	uint64_t min_us, max_us;     /* shortest and longest request; 0, 0 where there is none */
+	uint64_t min_us, max_us;     /* the shortest and the longest request … */
+	bool timed;                  /* … since the last reset, if there was one */
 	int64_t first_ms, last_ms;   /* epoch: first and last request; 0, 0 where there is none */
 };
 
@@ -66,7 +68,7 @@ struct vts_samples {
 /* n == 0: no histogram_buckets where the node counts. */
 struct vts_histogram {
 	unsigned n;
-	int64_t bounds_ms[VTS_BOUNDS_MAX];
+	int64_t bounds_us[VTS_BOUNDS_MAX];
 	uint64_t counts[VTS_BOUNDS_MAX + 1]; /* each on its own, not cumulated; the last is +Inf */
 	uint64_t sum_us;
 };

@@ -12,7 +12,8 @@
 
 struct http_request;
 
-enum vts_switch { VTS_UNSET, VTS_ON, VTS_OFF };
+/* auto: only scrapes by vts_status are left out of the statistics. */
+enum vts_bypass { VTS_BYPASS_AUTO, VTS_BYPASS_ON, VTS_BYPASS_OFF };
 enum vts_format { VTS_JSON, VTS_HTML, VTS_JSONP, VTS_PROMETHEUS };
 
 /* A key that requests are counted or limited by. */
@@ -38,13 +39,10 @@ struct vts_limit {
 	int status;
 };
 
-/* Classes of status, as bits of ignore: 1 << (status / 100). */
-#define VTS_CODE_BITS 600
-
 /* What holds in a scope (http, server, location). */
 struct vts_scope {
-	int on;           /* enum vts_switch; unset: on where a zone is configured */
-	int bypass_stats; /* enum vts_switch; unset: only where vts_status shows statistics */
+	bool on;          /* without a directive: where a zone is configured */
+	int bypass_stats; /* enum vts_bypass */
 	bool bypass_limit, limit, limit_check_duplicate;
 	bool filter, filter_by_host, filter_check_duplicate;
 	bool upstream_stats, cache_stats, stats_by_upstream;
@@ -59,11 +57,11 @@ struct vts_scope {
 	/* for those who count */
 	struct vts_filter *filters; /* all that hold here */
 	struct vts_limit *limits;
-	unsigned ignore;
+	unsigned ignore; /* classes of status not counted: 1 << (status / 100) */
 	unsigned n_bounds;
-	int64_t bounds_ms[VTS_BOUNDS_MAX];
+	int64_t bounds_us[VTS_BOUNDS_MAX];
 	bool codes;                                   /* status codes are counted one by one */
-	uint64_t measured[(VTS_CODE_BITS + 63) / 64]; /* which; a bit a code */
+	uint64_t measured[(VTS_CODE_LIMIT + 63) / 64]; /* which; a bit a code */
 };
 
 extern struct conf_module vts_module;
@@ -72,12 +70,10 @@ extern struct conf_module vts_module;
 const struct vts_scope *vts_scope_of(const struct conf_scope *s);
 /* What holds for a request: its location's, or its server's where it reached none. */
 const struct vts_scope *vts_scope_for(const struct http_request *r);
-/* Whether requests of this scope count: `on`, with its default worked out. */
-bool vts_enabled(const struct vts_scope *s);
 static inline bool
 vts_is_measured(const struct vts_scope *s, unsigned code)
 {
-	return code < VTS_CODE_BITS && (s->measured[code / 64] >> (code % 64) & 1);
+	return code < VTS_CODE_LIMIT && (s->measured[code / 64] >> (code % 64) & 1);
 }
 
 /* For the setter of vts_status: scrapes of this location do not count, unless bypass_stats says otherwise. */
