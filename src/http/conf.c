@@ -223,6 +223,14 @@ http_request_server(const struct http_request *r)
 	return r->conn->work->scope->server;
 }
 
+struct str
+http_request_host(const struct http_request *r)
+{
+	const char *host = r->conn->work->host;
+
+	return host[0] ? str_of(host) : http_server_name(http_request_server(r));
+}
+
 const struct conf_scope *
 http_request_conf(const struct http_request *r)
 {

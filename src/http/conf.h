@@ -76,6 +76,8 @@ const struct conf_scope *http_location_conf(const struct http_location *l);
 
 /* The server a request belongs to: the default one of its address until it is routed. */
 const struct http_server_conf *http_request_server(const struct http_request *r);
+/* Its Host in lower case and without the port, or the first name of its server. */
+struct str http_request_host(const struct http_request *r);
 /* What holds for it: its location's, or its server's where none was reached. */
 const struct conf_scope *http_request_conf(const struct http_request *r);
 /* The first server_name as written, in lower case; empty: it has none. */

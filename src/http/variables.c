@@ -68,12 +68,8 @@ GETTER(get_protocol)
 /* Lower case, without the port, since routing; without a name in the request, the server's. */
 GETTER(get_host)
 {
-	const char *host = r->conn->work->host;
-
 	(void)name, (void)arg;
-	if (host[0])
-		return str_of(host);
-	return http_server_name(http_request_server(r));
+	return http_request_host(r);
 }
 
 GETTER(get_user)

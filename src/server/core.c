@@ -20,6 +20,7 @@
 #include "server/admin_socket.h"
 #include "sink/stream.h"
 #include "status/health.h"
+#include "status/vts.h"
 #include "zone/conf.h"
 #include "zone/series.h"
 #include "zone/zone.h"
@@ -148,6 +149,7 @@ core_register(void)
 	zone_conf_register();
 	http_conf_register();
 	access_log_register();
+	vts_register();
 	auth_register();
 	store_conf_register();
 	stream_conf_register();

@@ -4,8 +4,7 @@
 #include "status/vts.h"
 
 uint64_t
-vts_average(
-    const struct vts_samples *s, enum vts_method method, int64_t period_ms, int64_t now_ms)
+vts_average(const struct vts_samples *s, enum vts_method method, int64_t period_ms, int64_t now_ms)
 {
 	uint64_t sum = 0, weights = 0, weight = 0;
 

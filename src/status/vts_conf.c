@@ -43,13 +43,15 @@ set_on(struct conf *c, const struct conf_node *node, struct conf_scope *scope, v
 static int
 set_jsonp(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.";
+	static const char allowed[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.";
 	struct str name = node->args[0];
 
 	for (size_t i = 0; i < name.n; i++)
 		if (memchr(allowed, name.p[i], sizeof(allowed) - 1) == NULL) {
 			conf_error(c, node,
-			    "invalid function name \"%.*s\"; letters, digits, _, $ and . are allowed",
+			    "invalid function name \"%.*s\"; letters, digits, _, $ and . are "
+			    "allowed",
 			    STR_ARG(name));
 			return ERR_CONFIG;
 		}
@@ -100,7 +102,8 @@ set_buckets(struct conf *c, const struct conf_node *node, struct conf_scope *sco
 	for (unsigned i = 0; i < node->n_args; i++) {
 		if (parse_seconds(node->args[i], &s->bounds_us[i]) < 0) {
 			conf_error(c, node,
-			    "invalid bucket \"%.*s\"; seconds from 0.001 on, as in \"0.005\", are allowed",
+			    "invalid bucket \"%.*s\"; seconds from 0.001 on, as in \"0.005\", are "
+			    "allowed",
 			    STR_ARG(node->args[i]));
 			return ERR_CONFIG;
 		}
@@ -155,8 +158,8 @@ set_ignored(struct conf *c, const struct conf_node *node, struct conf_scope *sco
 		struct str a = node->args[i];
 
 		if (a.n != 3 || a.p[0] < '1' || a.p[0] > '5' || !str_ends(a, STR("xx"))) {
-			conf_error(c, node, "invalid class \"%.*s\"; 1xx to 5xx, or off, are allowed",
-			    STR_ARG(a));
+			conf_error(c, node,
+			    "invalid class \"%.*s\"; 1xx to 5xx, or off, are allowed", STR_ARG(a));
 			return ERR_CONFIG;
 		}
 		s->ignore |= 1u << (a.p[0] - '0');
@@ -171,7 +174,8 @@ set_max_node(struct conf *c, const struct conf_node *node, struct conf_scope *sc
 
 	(void)scope;
 	if (str_to_u64(node->args[0], &s->max_node) < 0) {
-		conf_error(c, node, "invalid number \"%.*s\"; 0 is no limit", STR_ARG(node->args[0]));
+		conf_error(
+		    c, node, "invalid number \"%.*s\"; 0 is no limit", STR_ARG(node->args[0]));
 		return ERR_CONFIG;
 	}
 	s->prefixes = node->args + 1;
@@ -188,7 +192,8 @@ set_dump(struct conf *c, const struct conf_node *node, struct conf_scope *scope,
 	s->dump = node->args[0];
 	s->dump_period = 60 * NS_PER_S;
 	if (s->dump.n == 0 || s->dump.p[0] != '/' || s->dump.p[s->dump.n - 1] == '/') {
-		conf_error(c, node, "\"%.*s\": an absolute path of a file is needed", STR_ARG(s->dump));
+		conf_error(
+		    c, node, "\"%.*s\": an absolute path of a file is needed", STR_ARG(s->dump));
 		return ERR_CONFIG;
 	}
 	if (node->n_args > 1 &&
@@ -207,14 +212,18 @@ static const struct conf_word formats[] = { { "json", VTS_JSON }, { "html", VTS_
 static const struct conf_word bypass[] = { { "auto", VTS_BYPASS_AUTO }, { "on", VTS_BYPASS_ON },
 	{ "off", VTS_BYPASS_OFF }, { NULL, 0 } };
 
-#define FLAG(row, in, field, def, text)                                                          \
-	{ .name = (row), .contexts = (in), .min_args = 1, .max_args = 1, .flags = CONF_RELOAD,   \
-		.set = conf_set_flag, .offset = AT(field), .default_ = (def), .unit = "on | off", \
-		.help = (text) }
-#define ROW(row, in, min, max, more, setter, def, takes, text)                                   \
-	{ .name = (row), .contexts = (in), .min_args = (min), .max_args = (max),                 \
-		.flags = CONF_RELOAD | (more), .set = (setter), .default_ = (def), .unit = (takes), \
-		.help = (text) }
+#define FLAG(row, in, field, def, text)                                          \
+	{                                                                        \
+		.name = (row), .contexts = (in), .min_args = 1, .max_args = 1,   \
+		.flags = CONF_RELOAD, .set = conf_set_flag, .offset = AT(field), \
+		.default_ = (def), .unit = "on | off", .help = (text)            \
+	}
+#define ROW(row, in, min, max, more, setter, def, takes, text)                         \
+	{                                                                              \
+		.name = (row), .contexts = (in), .min_args = (min), .max_args = (max), \
+		.flags = CONF_RELOAD | (more), .set = (setter), .default_ = (def),     \
+		.unit = (takes), .help = (text)                                        \
+	}
 
 static const struct conf_row rows[] = {
 	ROW(NAME(""), H | S | L, 1, 1, 0, set_on, "auto", "on | off | auto",
@@ -228,14 +237,16 @@ static const struct conf_row rows[] = {
 	    "key [group]",
 	    "Counts requests by what key expands to, in a group; without one as a server zone"),
 	ROW(NAME("_filter_max_node"), H, 1, UINT_MAX, 0, set_max_node, "0", "count [prefix …]",
-	    "Most keys of filters, of groups with these prefixes; those seen longest ago go. 0: all "
+	    "Most keys of filters, of groups with these prefixes; those seen longest ago go. 0: "
+	    "all "
 	    "that the zone has room for"),
 	FLAG(NAME("_limit"), H | S | L, limit, "on", "Whether limits by traffic hold"),
 	FLAG(NAME("_limit_check_duplicate"), H | S | L, limit_check_duplicate, "on",
 	    "A limit that stands twice is looked at once"),
 	ROW(NAME("_limit_traffic"), H | S | L, 1, 2, CONF_REPEAT, vts_set_limit, NULL,
 	    "member:size [code]",
-	    "Refuses requests once the server zone has counted more; member as in request, in, out, "
+	    "Refuses requests once the server zone has counted more; member as in request, in, "
+	    "out, "
 	    "2xx, cache_hit"),
 	ROW(NAME("_limit_traffic_by_set_key"), H | S | L, 2, 3, CONF_REPEAT, vts_set_limit_by_key,
 	    NULL, "key member:size [code]",
@@ -249,36 +260,72 @@ static const struct conf_row rows[] = {
 	    "requests within the time"),
 	ROW(NAME("_histogram_buckets"), H | S | L, 1, VTS_BOUNDS_MAX, 0, set_buckets, NULL,
 	    "seconds …", "Bounds of a histogram of request times, from 0.001 on, ascending"),
-	{ .name = NAME("_bypass_limit"), .contexts = H | S | L, .min_args = 1, .max_args = 1,
-	    .flags = CONF_RELOAD, .set = conf_set_flag, .offset = AT(bypass_limit),
-	    .default_ = "off", .unit = "on | off", .help = "No limit by traffic holds here" },
-	{ .name = NAME("_bypass_stats"), .contexts = H | S | L, .min_args = 1, .max_args = 1,
-	    .flags = CONF_RELOAD, .set = conf_set_enum, .offset = AT(bypass_stats),
-	    .default_ = "auto", .unit = "on | off | auto", .extra = bypass,
+	{ .name = NAME("_bypass_limit"),
+	    .contexts = H | S | L,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .flags = CONF_RELOAD,
+	    .set = conf_set_flag,
+	    .offset = AT(bypass_limit),
+	    .default_ = "off",
+	    .unit = "on | off",
+	    .help = "No limit by traffic holds here" },
+	{ .name = NAME("_bypass_stats"),
+	    .contexts = H | S | L,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .flags = CONF_RELOAD,
+	    .set = conf_set_enum,
+	    .offset = AT(bypass_stats),
+	    .default_ = "auto",
+	    .unit = "on | off | auto",
+	    .extra = bypass,
 	    .help = "Requests are not counted here; auto: only those that vts_status answers" },
 	FLAG(NAME("_stats_by_upstream"), H | S | L, stats_by_upstream, "on",
 	    "Whether the JSON form shows upstream zones"),
 	FLAG("vts_upstream_stats", H | S | L, upstream_stats, "on",
 	    "Whether requests are counted by upstream server"),
-	FLAG("vts_cache_stats", H | S | L, cache_stats, "on", "Whether requests are counted by cache"),
-	ROW(NAME("_measure_status_codes"), H | S | L, 1, UINT_MAX, 0, set_codes, NULL, "all | code …",
-	    "Status codes to be counted one by one"),
+	FLAG("vts_cache_stats", H | S | L, cache_stats, "on",
+	    "Whether requests are counted by cache"),
+	ROW(NAME("_measure_status_codes"), H | S | L, 1, UINT_MAX, 0, set_codes, NULL,
+	    "all | code …", "Status codes to be counted one by one"),
 	ROW(NAME("_ignore_status"), H | S | L, 1, 5, 0, set_ignored, NULL, "1xx … 5xx | off",
 	    "Requests answered so are not counted"),
 	ROW(NAME("_dump"), H, 1, 2, 0, set_dump, NULL, "path [time]",
-	    "File where statistics are kept every 60s or time, and at the end; read when the zone is "
+	    "File where statistics are kept every 60s or time, and at the end; read when the zone "
+	    "is "
 	    "new"),
-	{ .name = NAME("_display_format"), .contexts = H | S | L, .min_args = 1, .max_args = 1,
-	    .flags = CONF_RELOAD, .set = conf_set_enum, .offset = AT(format), .default_ = "json",
-	    .unit = "json | html | jsonp | prometheus", .extra = formats,
+	{ .name = NAME("_display_format"),
+	    .contexts = H | S | L,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .flags = CONF_RELOAD,
+	    .set = conf_set_enum,
+	    .offset = AT(format),
+	    .default_ = "json",
+	    .unit = "json | html | jsonp | prometheus",
+	    .extra = formats,
 	    .help = "How statistics are shown where the path does not say" },
-	{ .name = NAME("_display_jsonp"), .contexts = H | S | L, .min_args = 1, .max_args = 1,
-	    .flags = CONF_RELOAD, .set = set_jsonp, .offset = AT(jsonp),
-	    .default_ = "ngx_http_vhost_traffic_status_jsonp_callback", .unit = "function",
+	{ .name = NAME("_display_jsonp"),
+	    .contexts = H | S | L,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .flags = CONF_RELOAD,
+	    .set = set_jsonp,
+	    .offset = AT(jsonp),
+	    .default_ = "ngx_http_vhost_traffic_status_jsonp_callback",
+	    .unit = "function",
 	    .help = "The function that JSONP calls" },
-	{ .name = NAME("_display_sum_key"), .contexts = H | S | L, .min_args = 1, .max_args = 1,
-	    .flags = CONF_RELOAD, .set = conf_set_str, .offset = AT(sum_key), .default_ = "*",
-	    .unit = "name", .help = "Name of the sum of all server zones" },
+	{ .name = NAME("_display_sum_key"),
+	    .contexts = H | S | L,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .flags = CONF_RELOAD,
+	    .set = conf_set_str,
+	    .offset = AT(sum_key),
+	    .default_ = "*",
+	    .unit = "name",
+	    .help = "Name of the sum of all server zones" },
 	{ .name = NULL },
 };
 
@@ -313,7 +360,6 @@ vts_register(void)
 	vts_reset_register();
 	conf_register(&vts_module);
 	vts_variable_register();
-	vts_dump_register();
 	http_add_phase(vts_limit_phase);
 	http_add_count(vts_count);
 }

@@ -22,21 +22,25 @@ struct vts_filter {
 	const struct conf_node *node;
 	struct http_text key;
 	struct http_text group; /* no parts: key is a server zone */
+	bool repeats;           /* an earlier one of the list says the same */
+};
+
+enum vts_limit_kind {
+	VTS_LIMIT_ZONE,   /* the server zone that the request counts in */
+	VTS_LIMIT_SERVER, /* the one that key names */
+	VTS_LIMIT_FILTER
 };
 
 struct vts_limit {
 	struct vts_limit *next;
 	const struct conf_node *node;
-	enum {
-		VTS_LIMIT_ZONE,
-		VTS_LIMIT_SERVER,
-		VTS_LIMIT_FILTER
-	} what; /* this server's zone, or one by key */
+	enum vts_limit_kind what;
 	struct http_text key;
 	struct http_text group;
-	unsigned counter;
+	int counter;
 	uint64_t size; /* more than this is too much */
 	int status;
+	bool repeats;
 };
 
 /* What holds in a scope (http, server, location). */
@@ -57,11 +61,20 @@ struct vts_scope {
 	/* for those who count */
 	struct vts_filter *filters; /* all that hold here */
 	struct vts_limit *limits;
+	const struct conf_scope *limits_of; /* whose directives began the list */
+	struct vts_by_filter *by_filter;    /* variables (vts_variable.c) */
+	uint64_t max_node;                  /* 0: no bound */
+	struct str *prefixes;               /* of keys that it bounds; none: all */
+	unsigned n_prefixes;
 	unsigned ignore; /* classes of status not counted: 1 << (status / 100) */
 	unsigned n_bounds;
 	int64_t bounds_us[VTS_BOUNDS_MAX];
-	bool codes;                                   /* status codes are counted one by one */
+	bool codes;                                    /* status codes are counted one by one */
 	uint64_t measured[(VTS_CODE_LIMIT + 63) / 64]; /* which; a bit a code */
+
+	/* of the http block */
+	struct str dump; /* path; empty: none */
+	int64_t dump_period;
 };
 
 extern struct conf_module vts_module;

@@ -92,7 +92,8 @@ parse_limit(struct conf *c, const struct conf_node *node, unsigned at, struct vt
 	out->counter = vts_member_limit(member);
 	if (out->counter < 0 || size.p == NULL || conf_parse_size(size, &out->size) < 0) {
 		conf_error(c, node,
-		    "invalid limit \"%.*s\"; it is member:size, as in out:10g, with request, in, out, "
+		    "invalid limit \"%.*s\"; it is member:size, as in out:10g, with request, in, "
+		    "out, "
 		    "1xx to 5xx, cache_miss, cache_bypass, cache_expired, cache_stale, "
 		    "cache_updating, cache_revalidated, cache_hit, cache_scarce",
 		    STR_ARG(node->args[at]));
@@ -109,8 +110,8 @@ parse_limit(struct conf *c, const struct conf_node *node, unsigned at, struct vt
 }
 
 static int
-add_limit(struct conf *c, const struct conf_node *node, struct conf_scope *scope,
-    struct vts_scope *s, const struct vts_limit *limit)
+add_limit(
+    struct conf *c, struct conf_scope *scope, struct vts_scope *s, const struct vts_limit *limit)
 {
 	const struct vts_limit *outer = http_level(scope)->limits;
 	bool fresh = scope->context != CONF_HTTP && s->limits_of != scope;
@@ -131,7 +132,7 @@ vts_set_limit(struct conf *c, const struct conf_node *node, struct conf_scope *s
 	struct vts_limit l = { .what = VTS_LIMIT_ZONE };
 	int err = parse_limit(c, node, 0, &l);
 
-	return err ? err : add_limit(c, node, scope, into, &l);
+	return err ? err : add_limit(c, scope, into, &l);
 }
 
 /* NO@zone, FG@group@key; UA, UG and CC are of upstreams and caches. */
@@ -152,7 +153,8 @@ parse_key(struct conf *c, const struct conf_node *node, struct vts_limit *out)
 		return err ? err : http_text_compile(c, node, rest, &out->key);
 	}
 	conf_error(c, node,
-	    "invalid key \"%.*s\"; NO@zone and FG@group@key are allowed, of server zones and filters",
+	    "invalid key \"%.*s\"; NO@zone and FG@group@key are allowed, of server zones and "
+	    "filters",
 	    STR_ARG(node->args[0]));
 	return ERR_CONFIG;
 }
@@ -168,11 +170,11 @@ vts_set_limit_by_key(
 	if (err == 0 && (str_starts(key, STR("UA@")) || str_starts(key, STR("UG@")) ||
 			    str_starts(key, STR("CC@")))) {
 		conf_warn(c, node,
-		    "\"%.*s\": upstreams and caches do not count yet, so this limit never holds",
+		    "\"%.*s\": upstreams and caches are not counted, so this limit never holds",
 		    STR_ARG(key));
 		return 0;
 	}
 	if (err == 0)
 		err = parse_key(c, node, &l);
-	return err ? err : add_limit(c, node, scope, into, &l);
+	return err ? err : add_limit(c, scope, into, &l);
 }

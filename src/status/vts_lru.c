@@ -21,7 +21,7 @@ struct victim {
 /* The oldest seen so far, the youngest of them first: a heap. */
 struct victims {
 	struct victim of[BATCH];
-	unsigned n, max;
+	unsigned n;
 };
 
 static bool
@@ -59,7 +59,7 @@ consider(struct victims *v, const struct series_view *view, int64_t seen)
 {
 	unsigned i;
 
-	if (v->n < v->max) {
+	if (v->n < BATCH) {
 		i = v->n++;
 		v->of[i] = (struct victim){ *view, seen };
 		for (; i > 0 && v->of[i].seen > v->of[(i - 1) / 2].seen; i = (i - 1) / 2)
@@ -126,7 +126,6 @@ vts_lru_make_room(const struct vts_scope *scope, struct str fresh)
 		return;
 	}
 	for (unsigned pass = 0; pass < PASSES; pass++) {
-		victims.max = BATCH;
 		n = look(scope, fresh, &victims);
 		if (n <= scope->max_node)
 			break;

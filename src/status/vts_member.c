@@ -3,8 +3,14 @@
  */
 #include "status/vts_member.h"
 
-#define CLASS(n) { n "xx", n "xx", "vts_" n "xx_counter" }
-#define CACHE(word, Word) { "cache_" word, "cache" Word, "vts_cache_" word "_counter" }
+#define CLASS(n)                                      \
+	{                                             \
+		n "xx", n "xx", "vts_" n "xx_counter" \
+	}
+#define CACHE(word, Word)                                                 \
+	{                                                                 \
+		"cache_" word, "cache" Word, "vts_cache_" word "_counter" \
+	}
 
 const struct vts_member vts_members[VTS_COUNTERS] = {
 	[VTS_REQUESTS] = { "request", "requestCounter", "vts_request_counter" },

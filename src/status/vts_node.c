@@ -8,28 +8,19 @@
 #include "base/hash.h"
 
 #define WORDS(type) (sizeof(struct type) / sizeof(vts_word))
-#define COUNTER                              \
-	{                                    \
-		.name = NULL, .type = METRIC_COUNTER \
+
+/* Names are the views' business; none of these rows is part of /metrics. */
+#define ROW(what)                                                                               \
+	static const struct metric_row what##_row = {                                           \
+		.type = METRIC_RAW, .words = WORDS(vts_##what##_block), .fold = vts_fold_##what \
 	}
-#define COUNTERS                                                                          \
-	COUNTER, COUNTER, COUNTER, COUNTER, COUNTER, COUNTER, COUNTER, COUNTER, COUNTER,  \
-	    COUNTER, COUNTER, COUNTER, COUNTER, COUNTER, COUNTER, COUNTER, COUNTER
+ROW(node);
+ROW(duration);
+ROW(code);
 
-/* The views render nodes by names of their own, so that none of these rows is part of /metrics. */
-static const struct metric_row node_rows[] = { COUNTERS,
-	{ .type = METRIC_RAW, .words = WORDS(vts_block) - VTS_COUNTERS } };
-static const struct metric_row duration_rows[] = { { .type = METRIC_RAW,
-    .words = WORDS(vts_duration_block) } };
-static const struct metric_row code_rows[] = { { .type = METRIC_RAW,
-    .words = WORDS(vts_code_block) } };
-
-_Static_assert(ARRAY_LEN(node_rows) == VTS_COUNTERS + 1, "one row a counter, and the rest");
-
-#define SET(of, what, label...)                                              \
-	{                                                                    \
-		.name = (of), .labels = { label }, .rows = what##_rows,      \
-		.n_rows = ARRAY_LEN(what##_rows)                             \
+#define SET(of, what, label...)                                                     \
+	{                                                                           \
+		.name = (of), .labels = { label }, .rows = &what##_row, .n_rows = 1 \
 	}
 
 static struct metric_set sets[VTS_KINDS][VTS_PARTS] = {
@@ -66,7 +57,7 @@ vts_node_register(void)
 
 /* The number of resets moved on: one of them may have been this node's. Rare. */
 static void
-begin_era(const struct series *s, struct vts_block *b, uint64_t resets)
+begin_era(const struct series *s, struct vts_node_block *b, uint64_t resets)
 {
 	uint64_t era = vts_era(s);
 
@@ -84,7 +75,7 @@ begin_era(const struct series *s, struct vts_block *b, uint64_t resets)
 void
 vts_node_count(const struct series *s, const struct vts_event *e)
 {
-	struct vts_block *b = (struct vts_block *)s->block;
+	struct vts_node_block *b = (struct vts_node_block *)s->block;
 	uint64_t resets = vts_resets(), class = e->status / 100, next;
 
 	if (unlikely(vts_load(&b->resets) != resets))
@@ -175,19 +166,28 @@ vts_node_observe(
 /* ---- status codes ---- */
 
 void
+vts_add_code(struct vts_code_block *b, unsigned code, uint64_t n)
+{
+	for (unsigned i = 0; n > 0 && i < VTS_CODES_MAX; i++) {
+		vts_word *w = &b->of[(code + i) % VTS_CODES_MAX];
+		uint64_t word = vts_load(w);
+
+		if (word != 0 && word >> VTS_CODE_SHIFT != code)
+			continue;
+		n += word & VTS_CODE_COUNT;
+		vts_store(w, (uint64_t)code << VTS_CODE_SHIFT | MIN(n, VTS_CODE_COUNT));
+		return;
+	}
+	vts_add(&b->of[VTS_CODES_MAX], n);
+}
+
+void
 vts_node_count_code(const struct series *s, unsigned code, bool measured)
 {
 	struct vts_code_block *b = (struct vts_code_block *)s->block;
-	uint64_t word;
 
-	for (unsigned i = 0; measured && i < VTS_CODES_MAX; i++) {
-		vts_word *w = &b->of[(code + i) % VTS_CODES_MAX];
-
-		word = vts_load(w);
-		if (word == 0 || word >> VTS_CODE_SHIFT == code) {
-			vts_store(w, ((uint64_t)code << VTS_CODE_SHIFT | (word & VTS_CODE_COUNT)) + 1);
-			return;
-		}
-	}
-	vts_add(&b->of[VTS_CODES_MAX], 1);
+	if (measured)
+		vts_add_code(b, code, 1);
+	else
+		vts_add(&b->of[VTS_CODES_MAX], 1);
 }

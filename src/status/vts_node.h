@@ -25,23 +25,24 @@
 typedef _Atomic uint64_t vts_word;
 
 /* A request touches the first and the third line, and one of samples. */
-struct vts_block {
+struct vts_node_block {
 	vts_word counters[VTS_COUNTERS]; /* the last, VTS_REQUEST_MSEC, in microseconds */
 	vts_word min_us;                 /* plus one; 0: none */
 	vts_word max_us;
 	vts_word last_ms;
 	vts_word first_ms;
-	vts_word next;   /* of samples: where the next one goes */
-	vts_word resets; /* number of all resets when the era was last looked at */
-	vts_word era;    /* of min_us, max_us, next and samples */
+	vts_word next;                 /* of samples: where the next one goes */
+	vts_word resets;               /* number of all resets when the era was last looked at */
+	vts_word era;                  /* of min_us, max_us, next and samples */
 	vts_word samples[VTS_SAMPLES]; /* vts_sample(); 0: none */
 	vts_word over[VTS_COUNTERS];   /* high words of counters: only in the pseudo-slots */
 };
 
 struct vts_duration_block {
-	vts_word owner;  /* the process that last compared the bounds with its configuration's */
-	vts_word n;      /* bounds; 0: none, or being changed */
-	vts_word since;  /* epoch ms: when the counts began at zero; of a baseline, when it was taken */
+	vts_word owner; /* the process that last compared the bounds with its configuration's */
+	vts_word n;     /* bounds; 0: none, or being changed */
+	vts_word
+	    since; /* epoch ms: when the counts began at zero; of a baseline, when it was taken */
 	vts_word sum_us;
 	vts_word bounds_us[VTS_BOUNDS_MAX];
 	vts_word counts[VTS_BOUNDS_MAX + 1]; /* from n on unused, but the last: +Inf */
@@ -55,7 +56,8 @@ struct vts_code_block {
 #define VTS_CODE_SHIFT 54
 #define VTS_CODE_COUNT ((UINT64_C(1) << VTS_CODE_SHIFT) - 1)
 
-_Static_assert(sizeof(struct vts_block) == 8 * (2 * VTS_COUNTERS + 7 + VTS_SAMPLES), "padding");
+_Static_assert(
+    sizeof(struct vts_node_block) == 8 * (2 * VTS_COUNTERS + 7 + VTS_SAMPLES), "padding");
 _Static_assert(VTS_CODE_LIMIT <= 1 << (64 - VTS_CODE_SHIFT), "a code and its count are a word");
 
 enum vts_part { VTS_NODE, VTS_DURATION, VTS_CODE, VTS_PARTS };
@@ -98,11 +100,32 @@ struct vts_event {
 	int64_t now_ms;
 };
 
+/* The process has not counted there before. */
+static inline bool
+vts_node_is_new(const struct series *s)
+{
+	return vts_load(&((const struct vts_node_block *)s->block)->counters[VTS_REQUESTS]) == 0;
+}
 void vts_node_count(const struct series *s, const struct vts_event *e);
 /* bounds_us: n of the configuration, in force if the block has none, or none of this process' life. */
-void vts_node_observe(const struct series *s, const struct vts_event *e, const int64_t *bounds_us, unsigned n);
+void vts_node_observe(
+    const struct series *s, const struct vts_event *e, const int64_t *bounds_us, unsigned n);
 /* measured: the code has a place of its own; else it counts as one of the others. */
 void vts_node_count_code(const struct series *s, unsigned code, bool measured);
+
+/* n times code: in its place, or among the others where there is none left. */
+void vts_add_code(struct vts_code_block *b, unsigned code, uint64_t n);
+
+/* ---- reading (vts_read.c, vts_read_parts.c) ---- */
+
+/* The latest of those in `all` (n of them, sorted) and of b's, into all. Returns how many. */
+unsigned vts_merge_samples(const struct vts_node_block *b, uint64_t *all, unsigned n);
+
+/* The series of another part of a node. False: it has none. */
+bool vts_find_part(const struct vts_entry *e, enum vts_part part, struct series_view *out);
+/* What all processes and SERIES_RESTORED have, baselines left aside. oldest: when the first of the blocks began at zero. */
+void vts_sum_durations(const struct series_view *part, struct vts_histogram *out, uint64_t *oldest);
+void vts_sum_codes(const struct series_view *part, struct vts_codes *out);
 
 /* ---- resets (vts_reset.c) ---- */
 
@@ -117,6 +140,13 @@ vts_resets(void)
 
 /* The era that this node is in: the number of its last reset; 0: none. */
 uint64_t vts_era(const struct series *s);
+
+/* ---- restarts (vts_fold.c): metric_row.fold ---- */
+
+void vts_fold_node(uint64_t *into, const uint64_t *from);
+void vts_fold_duration(uint64_t *into, const uint64_t *from);
+void vts_fold_code(uint64_t *into, const uint64_t *from);
+void vts_fold_state(uint64_t *into, const uint64_t *from);
 
 /* ---- registering ---- */
 

@@ -1,9 +1,7 @@
 /*
  * What a node has counted, over all processes: the reading half of vts.h. Called by the views, the limits, the variables and the dump.
  */
-#include "status/vts_key.h"
-#include "status/vts_node.h"
-#include "status/wide.h"
+#include "status/vts_priv.h"
 
 /* ---- finding ---- */
 
@@ -28,37 +26,62 @@ vts_next(enum vts_kind kind, uint32_t *cursor, struct vts_entry *out)
 }
 
 bool
-vts_find(enum vts_kind kind, struct str group, struct str name, struct vts_entry *out)
+vts_find_key(enum vts_kind kind, const struct vts_key *key, struct vts_entry *out)
 {
-	struct vts_key key;
-
 	out->kind = kind;
-	vts_key_set(&key, kind, group, name);
-	if (!series_find(vts_set(kind), vts_key_str(&key), &out->view))
+	if (!series_find(vts_set(kind), vts_key_str(key), &out->view))
 		return false;
 	name_entry(out);
 	return true;
 }
 
-/* The node's block of a slot or pseudo-slot, or NULL. */
-static const struct vts_block *
-block_of(const struct vts_entry *e, unsigned slot)
+bool
+vts_find(enum vts_kind kind, struct str group, struct str name, struct vts_entry *out)
 {
-	return (const struct vts_block *)series_block(vts_set(e->kind), &e->view, slot);
+	struct vts_key key;
+
+	vts_key_set(&key, kind, group, name);
+	return vts_find_key(kind, &key, out);
+}
+
+bool
+vts_is_other(const struct vts_entry *e)
+{
+	return str_is(e->name, "other") && (e->kind == VTS_SERVER || str_is(e->group, "other"));
+}
+
+static const struct vts_node_block *
+baseline_of(const struct vts_entry *e)
+{
+	return (const struct vts_node_block *)series_block(
+	    vts_set(e->kind), &e->view, SERIES_BASELINE);
+}
+
+/* A walk over the blocks that are added up. */
+static const struct vts_node_block *
+next_block(const struct vts_entry *e, uint32_t *cursor)
+{
+	const vts_word *words;
+	unsigned slot;
+
+	while ((words = series_next_block(&e->view, cursor, &slot)) != NULL)
+		if (slot != SERIES_BASELINE)
+			return (const struct vts_node_block *)words;
+	return NULL;
 }
 
 /* ---- counters ---- */
 
-static struct wide
-total(const struct vts_entry *e, unsigned counter)
+struct wide
+vts_total(const struct vts_entry *e, unsigned counter, bool since_reset)
 {
 	struct wide sum = { 0, 0 };
-	const struct vts_block *b;
+	const struct vts_node_block *b;
+	uint32_t cursor = 0;
 
-	for (unsigned slot = 0; slot <= SERIES_RESTORED; slot++)
-		if ((b = block_of(e, slot)) != NULL)
-			wide_add(&sum, vts_load(&b->counters[counter]), vts_load(&b->over[counter]));
-	if ((b = block_of(e, SERIES_BASELINE)) != NULL)
+	while ((b = next_block(e, &cursor)) != NULL)
+		wide_add(&sum, vts_load(&b->counters[counter]), vts_load(&b->over[counter]));
+	if (since_reset && (b = baseline_of(e)) != NULL)
 		wide_subtract(&sum, vts_load(&b->counters[counter]), vts_load(&b->over[counter]));
 	return sum;
 }
@@ -66,7 +89,7 @@ total(const struct vts_entry *e, unsigned counter)
 uint64_t
 vts_counter(const struct vts_entry *e, unsigned counter, uint64_t *over)
 {
-	struct wide v = total(e, counter);
+	struct wide v = vts_total(e, counter, true);
 
 	if (counter == VTS_REQUEST_MSEC)
 		v = wide_thousandth(v);
@@ -78,7 +101,7 @@ vts_counter(const struct vts_entry *e, unsigned counter, uint64_t *over)
 /* ---- a whole node ---- */
 
 static void
-add_block(struct wide *sums, const struct vts_block *b)
+add_block(struct wide *sums, const struct vts_node_block *b)
 {
 	for (unsigned i = 0; i < VTS_COUNTERS; i++)
 		wide_add(&sums[i], vts_load(&b->counters[i]), vts_load(&b->over[i]));
@@ -92,7 +115,7 @@ least(uint64_t a, uint64_t b)
 }
 
 static void
-add_extremes(struct vts_node *out, const struct vts_block *b, uint64_t era)
+add_extremes(struct vts_node *out, const struct vts_node_block *b, uint64_t era)
 {
 	out->first_ms = (int64_t)least((uint64_t)out->first_ms, vts_load(&b->first_ms));
 	out->last_ms = MAX(out->last_ms, (int64_t)vts_load(&b->last_ms));
@@ -103,7 +126,7 @@ add_extremes(struct vts_node *out, const struct vts_block *b, uint64_t era)
 }
 
 static uint64_t
-era_of(const struct vts_block *baseline)
+era_of(const struct vts_node_block *baseline)
 {
 	return baseline != NULL ? vts_load(&baseline->era) : 0;
 }
@@ -111,15 +134,15 @@ era_of(const struct vts_block *baseline)
 void
 vts_read(const struct vts_entry *e, struct vts_node *out)
 {
-	const struct vts_block *baseline = block_of(e, SERIES_BASELINE), *b;
+	const struct vts_node_block *baseline = baseline_of(e), *b;
+	uint32_t cursor = 0;
 	struct wide sums[VTS_COUNTERS] = { { 0, 0 } };
 
 	memset(out, 0, sizeof(*out));
-	for (unsigned slot = 0; slot <= SERIES_RESTORED; slot++)
-		if ((b = block_of(e, slot)) != NULL) {
-			add_block(sums, b);
-			add_extremes(out, b, era_of(baseline));
-		}
+	while ((b = next_block(e, &cursor)) != NULL) {
+		add_block(sums, b);
+		add_extremes(out, b, era_of(baseline));
+	}
 	for (unsigned i = 0; i < VTS_COUNTERS; i++) {
 		if (baseline != NULL)
 			wide_subtract(&sums[i], vts_load(&baseline->counters[i]),
@@ -157,12 +180,12 @@ vts_node_add(struct vts_node *sum, const struct vts_node *node)
 int64_t
 vts_idle_ms(const struct vts_entry *e, int64_t now_ms)
 {
-	const struct vts_block *b;
+	const struct vts_node_block *b;
+	uint32_t cursor = 0;
 	int64_t last = 0;
 
-	for (unsigned slot = 0; slot <= SERIES_RESTORED; slot++)
-		if ((b = block_of(e, slot)) != NULL)
-			last = MAX(last, (int64_t)vts_load(&b->last_ms));
+	while ((b = next_block(e, &cursor)) != NULL)
+		last = MAX(last, (int64_t)vts_load(&b->last_ms));
 	return MAX(now_ms - last, INT64_C(0));
 }
 
@@ -170,7 +193,7 @@ vts_idle_ms(const struct vts_entry *e, int64_t now_ms)
 
 /* One block's, oldest first. The clock may have stepped back between two. */
 static unsigned
-sorted_samples(const struct vts_block *b, uint64_t *out)
+sorted_samples(const struct vts_node_block *b, uint64_t *out)
 {
 	unsigned next = (unsigned)(vts_load(&b->next) % VTS_SAMPLES), n = 0, at;
 	uint64_t sample;
@@ -202,19 +225,26 @@ merge_latest(uint64_t *a, unsigned n_a, const uint64_t *b, unsigned n_b)
 	return n;
 }
 
+unsigned
+vts_merge_samples(const struct vts_node_block *b, uint64_t *all, unsigned n)
+{
+	uint64_t some[VTS_SAMPLES];
+
+	return merge_latest(all, n, some, sorted_samples(b, some));
+}
+
 void
 vts_read_samples(const struct vts_entry *e, struct vts_samples *out)
 {
-	uint64_t all[VTS_SAMPLES], some[VTS_SAMPLES];
-	uint64_t era = era_of(block_of(e, SERIES_BASELINE));
-	const struct vts_block *b;
+	uint64_t all[VTS_SAMPLES];
+	uint64_t era = era_of(baseline_of(e));
+	uint32_t cursor = 0;
+	const struct vts_node_block *b;
 	unsigned n = 0;
 
-	for (unsigned slot = 0; slot <= SERIES_RESTORED; slot++) {
-		b = block_of(e, slot);
-		if (b != NULL && atomic_load_explicit(&b->era, memory_order_acquire) == era)
-			n = merge_latest(all, n, some, sorted_samples(b, some));
-	}
+	while ((b = next_block(e, &cursor)) != NULL)
+		if (atomic_load_explicit(&b->era, memory_order_acquire) == era)
+			n = vts_merge_samples(b, all, n);
 	out->n = n;
 	for (unsigned i = 0; i < n; i++) {
 		out->of[i].time_ms = (int64_t)(all[i] >> VTS_SAMPLE_SHIFT);

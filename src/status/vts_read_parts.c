@@ -2,14 +2,25 @@
  * The parts of a node that only some configurations have: its histogram and its status codes. The rest of the reading half of vts.h is in
  * vts_read.c.
  */
-#include <stdlib.h>
+#include "status/vts_priv.h"
 
-#include "status/vts_node.h"
-
+/* A walk over the blocks of a part that are added up. */
 static const void *
-part_block(const struct vts_entry *e, enum vts_part part, const struct series_view *view, unsigned slot)
+next_block(const struct series_view *part, uint32_t *cursor)
 {
-	return (const void *)series_block(vts_part_set(e->kind, part), view, slot);
+	const vts_word *words;
+	unsigned slot;
+
+	while ((words = series_next_block(part, cursor, &slot)) != NULL)
+		if (slot != SERIES_BASELINE)
+			return (const void *)words;
+	return NULL;
+}
+
+bool
+vts_find_part(const struct vts_entry *e, enum vts_part part, struct series_view *out)
+{
+	return series_find(vts_part_set(e->kind, part), e->view.key, out);
 }
 
 /* ---- histogram ---- */
@@ -37,7 +48,8 @@ copy_duration(const struct vts_duration_block *b, struct vts_histogram *out, uin
 static bool
 same_bounds(const struct vts_histogram *a, const struct vts_histogram *b)
 {
-	return a->n == b->n && memcmp(a->bounds_us, b->bounds_us, a->n * sizeof(*a->bounds_us)) == 0;
+	return a->n == b->n &&
+	       memcmp(a->bounds_us, b->bounds_us, a->n * sizeof(*a->bounds_us)) == 0;
 }
 
 static void
@@ -50,35 +62,50 @@ subtract(struct vts_histogram *from, const struct vts_histogram *what)
 
 /* Blocks with other bounds than the newest block's are of processes that have yet to count under this configuration, or are about to end. */
 void
-vts_read_histogram(const struct vts_entry *e, struct vts_histogram *out)
+vts_sum_durations(const struct series_view *part, struct vts_histogram *out, uint64_t *oldest)
 {
+	const struct vts_duration_block *b;
 	struct vts_histogram one;
-	struct series_view view;
-	uint64_t since, newest = 0, oldest = UINT64_MAX;
+	uint64_t since, newest = 0;
+	uint32_t cursor = 0;
 
 	out->n = 0;
 	out->sum_us = 0;
-	if (!series_find(vts_part_set(e->kind, VTS_DURATION), e->view.key, &view))
-		return;
-	for (unsigned slot = 0; slot <= SERIES_RESTORED; slot++) {
-		if (!copy_duration(part_block(e, VTS_DURATION, &view, slot), &one, &since))
+	while ((b = next_block(part, &cursor)) != NULL) {
+		if (!copy_duration(b, &one, &since))
 			continue;
 		if (out->n > 0 && same_bounds(out, &one)) {
 			for (unsigned i = 0; i <= one.n; i++)
 				out->counts[i] += one.counts[i];
 			out->sum_us += one.sum_us;
-			oldest = MIN(oldest, since);
+			*oldest = MIN(*oldest, since);
 			newest = MAX(newest, since);
 		} else if (out->n == 0 || since > newest) {
 			*out = one;
-			oldest = newest = since;
+			*oldest = newest = since;
 		}
 	}
-	/* What began after the reset was not part of it. */
-	if (out->n > 0 &&
-	    copy_duration(part_block(e, VTS_DURATION, &view, SERIES_BASELINE), &one, &since) &&
-	    oldest <= since && same_bounds(out, &one))
-		subtract(out, &one);
+}
+
+void
+vts_read_histogram(const struct vts_entry *e, struct vts_histogram *out)
+{
+	const struct vts_duration_block *baseline;
+	struct vts_histogram before;
+	struct series_view part;
+	uint64_t oldest = 0, taken;
+
+	out->n = 0;
+	out->sum_us = 0;
+	if (!vts_find_part(e, VTS_DURATION, &part))
+		return;
+	vts_sum_durations(&part, out, &oldest);
+	baseline =
+	    (const void *)series_block(vts_part_set(e->kind, VTS_DURATION), &part, SERIES_BASELINE);
+	/* Buckets that began after the reset were no part of it. */
+	if (out->n > 0 && copy_duration(baseline, &before, &taken) && oldest <= taken &&
+	    same_bounds(out, &before))
+		subtract(out, &before);
 }
 
 /* ---- status codes ---- */
@@ -146,19 +173,31 @@ tidy(struct vts_codes *codes)
 }
 
 void
-vts_read_codes(const struct vts_entry *e, struct vts_codes *out)
+vts_sum_codes(const struct series_view *part, struct vts_codes *out)
 {
 	const struct vts_code_block *b;
-	struct series_view view;
+	uint32_t cursor = 0;
 
 	out->n = 0;
 	out->other = 0;
-	if (!series_find(vts_part_set(e->kind, VTS_CODE), e->view.key, &view))
+	while ((b = next_block(part, &cursor)) != NULL)
+		add_codes(out, b);
+}
+
+void
+vts_read_codes(const struct vts_entry *e, struct vts_codes *out)
+{
+	const struct vts_code_block *baseline;
+	struct series_view part;
+
+	out->n = 0;
+	out->other = 0;
+	if (!vts_find_part(e, VTS_CODE, &part))
 		return;
-	for (unsigned slot = 0; slot <= SERIES_RESTORED; slot++)
-		if ((b = part_block(e, VTS_CODE, &view, slot)) != NULL)
-			add_codes(out, b);
-	if ((b = part_block(e, VTS_CODE, &view, SERIES_BASELINE)) != NULL)
-		subtract_codes(out, b);
+	vts_sum_codes(&part, out);
+	baseline =
+	    (const void *)series_block(vts_part_set(e->kind, VTS_CODE), &part, SERIES_BASELINE);
+	if (baseline != NULL)
+		subtract_codes(out, baseline);
 	tidy(out);
 }

@@ -90,6 +90,9 @@ void series_sum(const struct metric_set *set, const struct series_view *v, uint6
  * in (readers above include it), SERIES_BASELINE what a reset subtracts (readers above do not). */
 const _Atomic uint64_t *series_block(
     const struct metric_set *set, const struct series_view *v, unsigned slot);
+/* A walk over all blocks of one series, the pseudo-slots' included: *cursor starts at 0, NULL at the end; *slot is whose it is. */
+const _Atomic uint64_t *series_next_block(
+    const struct series_view *v, uint32_t *cursor, unsigned *slot);
 unsigned series_slots(void); /* the processes' slots; the two below follow them */
 #define SERIES_RESTORED (series_slots())
 #define SERIES_BASELINE (series_slots() + 1)

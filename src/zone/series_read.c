@@ -182,6 +182,24 @@ series_block(const struct metric_set *set, const struct series_view *v, unsigned
 	return b ? b->word : NULL;
 }
 
+const _Atomic uint64_t *
+series_next_block(const struct series_view *v, uint32_t *cursor, unsigned *slot)
+{
+	const struct entry *e = series_entry(v);
+	uint32_t unit = 0;
+
+	if (*cursor != 0)
+		unit = atomic_load_explicit(
+		    &directory_block_at(&series_dir, *cursor)->next, memory_order_acquire);
+	else if (e != NULL)
+		unit = atomic_load_explicit(&e->blocks, memory_order_acquire);
+	if (unit == 0)
+		return NULL;
+	*cursor = unit;
+	*slot = directory_block_at(&series_dir, unit)->slot;
+	return directory_block_at(&series_dir, unit)->word;
+}
+
 unsigned
 series_slots(void)
 {
