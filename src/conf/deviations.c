@@ -13,6 +13,8 @@ const struct conf_deviation conf_deviations[] = {
 	{ "error_log",
 	    "standard error and level info by default; in effect from the main context" },
 	{ "access_log", "request lines go to the server's own log; off is the only other choice" },
+	{ "return in a location", "comes after limits, allow, deny and auth, not before" },
+	{ "real_ip_header", "the PROXY protocol is not spoken; set_real_ip_from takes no names" },
 	{ "set", "all of a block run before its return, wherever they stand" },
 	{ "listen ... ssl, ssl_protocols",
 	    "TLS 1.2 is the newest there is; TLSv1.3 alone is refused" },

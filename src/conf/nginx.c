@@ -92,7 +92,7 @@ const struct conf_row conf_nginx_rows[] = {
 	/* http core: what decides answers */
 	REFUSE(ANYWHERE, "root alias try_files", FILES),
 	REFUSE(ANYWHERE, "internal post_action", "there are no internal redirects"),
-	REFUSE(ANYWHERE, "limit_except satisfy", "access is decided by auth alone"),
+	REFUSE(ANYWHERE, "limit_except satisfy", "allow, deny and auth must all agree"),
 	REFUSE(ANYWHERE, "error_page", "errors are answered in JSON"),
 	REFUSE(ANYWHERE, "limit_rate limit_rate_after", "answers are not slowed down"),
 	REFUSE(ANYWHERE, "client_body_in_file_only", "bodies go into streams, see ingest"),
@@ -101,7 +101,6 @@ const struct conf_row conf_nginx_rows[] = {
 	REFUSE(ANYWHERE, "underscores_in_headers", "headers with underscores are always taken"),
 
 	/* modules of http that others build on */
-	REFUSE(ANYWHERE, "allow deny", "access by address is not implemented"),
 	REFUSE(
 	    ANYWHERE, "auth_basic auth_basic_user_file", "passwords are not implemented, see auth"),
 	REFUSE(ANYWHERE, "auth_request auth_request_set", "subrequests are not implemented"),
@@ -110,8 +109,6 @@ const struct conf_row conf_nginx_rows[] = {
 	REFUSE(ANYWHERE,
 	    "limit_conn limit_conn_zone limit_conn_status limit_conn_dry_run limit_zone",
 	    "limits on connections are not implemented"),
-	REFUSE(ANYWHERE, "set_real_ip_from real_ip_header real_ip_recursive",
-	    "the client's address is that of the connection"),
 	REFUSE(ANYWHERE, "add_header_inherit add_trailer add_trailer_inherit expires",
 	    "see add_header"),
 	REFUSE(ANYWHERE, "rewrite break if", "URIs are not rewritten, see location and return"),

@@ -172,6 +172,7 @@ const char *http_message_text(
 /* phase.c */
 /* From the request's first byte until now, or until it was over. */
 int64_t http_request_time(const struct http_request *r);
+void http_run_routed(struct http_request *r);
 int http_run_phases(struct http_request *r);
 /* Once a request: later calls do nothing. */
 void http_run_counts(struct http_request *r);

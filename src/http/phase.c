@@ -1,17 +1,34 @@
 /*
- * What upper layers hang around every request: phases before its handler (addresses, limits, auth),
+ * What upper layers hang around every request: what is to be known first (the client's address),
+ * phases before its handler (limits, auth),
  * counts before the end of its answer, logs after it. Filled by the modules before serving.
  */
 #include "http/http_priv.h"
 
-#define PHASES_MAX 8
+#define ROUTED_MAX 4
+#define PHASES_MAX 12
 #define COUNTS_MAX 8
 #define LOGS_MAX 4
 
+static http_routed_fn *routed[ROUTED_MAX];
 static http_phase_fn *phases[PHASES_MAX];
 static http_count_fn *counts[COUNTS_MAX];
 static http_log_fn *logs[LOGS_MAX];
-static unsigned n_phases, n_counts, n_logs, n_contexts;
+static unsigned n_routed, n_phases, n_counts, n_logs, n_contexts;
+
+void
+http_add_routed(http_routed_fn *fn)
+{
+	assert(n_routed < ROUTED_MAX);
+	routed[n_routed++] = fn;
+}
+
+void
+http_run_routed(struct http_request *r)
+{
+	for (unsigned i = 0; i < n_routed; i++)
+		routed[i](r);
+}
 
 void
 http_add_phase(http_phase_fn *fn)

@@ -124,6 +124,7 @@ check(struct http_work *w)
 		err = find_route(w);
 	if (err < 0)
 		return err == ERR_CANCELLED ? ERR_CANCELLED : err_http_status(err);
+	http_run_routed(&w->req);
 	if (h->expect_unknown)
 		return 417;
 	if (w->scope->client_max_body_size && h->content_length > 0 &&

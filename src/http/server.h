@@ -100,8 +100,13 @@ void http_drain(void);
 unsigned http_connections(void); /* open, idle ones included */
 unsigned http_active(void);      /* with a request in flight */
 
-/* Plugs for upper layers, called in order on every request before its handler: 0 goes on; anything
- * else: it has answered. Set before serving. At most 8. */
+/* Plugs for upper layers. Called as soon as a request is routed, before anything is said of it (413,
+ * a server's `return`, phases): the place to find out who the client is. Must not park or answer.
+ * Before serving; at most 4. */
+typedef void http_routed_fn(struct http_request *r);
+void http_add_routed(http_routed_fn *fn);
+/* Called in order on every request before its handler: 0 goes on; anything else: it has answered.
+ * Before serving; at most 12. */
 typedef int http_phase_fn(struct http_request *r);
 void http_add_phase(http_phase_fn *fn);
 /* Called once a request, on its task, just before the last bytes of its answer are handed to the socket (or when it is given up), so

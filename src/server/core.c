@@ -12,8 +12,10 @@
 #include "admin/status.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "gate/access.h"
 #include "gate/access_log.h"
 #include "gate/auth.h"
+#include "gate/real_ip.h"
 #include "http/conf.h"
 #include "ingest/ingest.h"
 #include "s3/store.h"
@@ -150,6 +152,10 @@ core_register(void)
 	http_conf_register();
 	access_log_register();
 	vts_register();
+	/* Requests pass these in the order they are registered in:
+	 * the real address; limits by address; allow and deny, auth; limits by user; admission. */
+	real_ip_register();
+	access_register();
 	auth_register();
 	store_conf_register();
 	stream_conf_register();

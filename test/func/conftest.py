@@ -5,6 +5,8 @@
     bucket          a fresh bucket of minio
     scripted_store  a store that behaves as the test says (lib/store.py); its bucket: scripted_store.bucket()
     embedded        the three streams into folders: server(streams=embedded.streams), then embedded.usage.wait_records(1)
+    nginx           factory: nginx(port, http="…") -> a running lib.nginx.Nginx, to compare with
+    check_conf      check_conf(text) -> (exit status, messages) of sluice -t
     authority       a certificate authority of the tests
     built_tree      factory: built_tree("static", "--static") -> the folder of a tree built with these options
 
@@ -18,8 +20,11 @@ import pytest
 from lib.certs import Authority
 from lib.folder import Embedded
 from lib.minio import Minio
-from lib.server import TOP, Sluice
+from lib.nginx import Nginx
+from lib.ports import accepts
+from lib.server import TOP, Sluice, program
 from lib.store import ScriptedStore
+from lib.wait import PATIENCE
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -86,6 +91,31 @@ def server(request, tmp_path):
             print(f"---- log of {sluice.folder}:\n{sluice.tail(200)}")
     for sluice in started:
         sluice.assert_sane()
+
+
+@pytest.fixture
+def check_conf(tmp_path):
+    def check(text):
+        path = tmp_path / "checked.conf"
+        path.write_text(f"state_dir {tmp_path}/state;\n{text}\n")
+        done = subprocess.run([program(), "-t", "-c", path], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
+        return done.returncode, done.stderr
+
+    return check
+
+
+@pytest.fixture
+def nginx(tmp_path):
+    """Each call starts one; port: one of those that the directives in http listen on."""
+    started = []
+
+    def start(port, http):
+        started.append(Nginx(tmp_path / f"nginx{len(started)}", http, lambda: accepts(port)))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
 
 
 @pytest.fixture(scope="session")
