@@ -134,6 +134,12 @@ bool http_draining(void);
  * connection goes on. Parks. */
 bool http_serve_request(struct http_work *w, int err);
 
+/* Requests being answered. */
+unsigned http_serving(void);
+
+/* metrics.c: one that was accepted. */
+void http_count_connection(bool handled);
+
 /* input.c */
 /* Reads a head: 0; ERR_AGAIN: nothing is there, go idle; ERR_CLOSED, ERR_CANCELLED: give up; other
  * errors are to be answered. Parks. */

@@ -55,10 +55,12 @@ take(struct listener *l, int fd, const struct addr *peer)
 {
 	if (limit && http_connections() >= limit && !http_conn_drop_idle()) {
 		close(fd);
+		http_count_connection(false);
 		log_event(LOG_WARN, "http", "worker_connections are not enough",
 		    LOG_I("open", http_connections()), LOG_END);
 		return;
 	}
+	http_count_connection(true);
 	http_conn_start(fd, peer, listen_of(l->listen, fd));
 }
 

@@ -9,6 +9,14 @@
 
 #define ARENA_MAX (1024u * 1024)
 
+static unsigned serving;
+
+unsigned
+http_serving(void)
+{
+	return serving;
+}
+
 /* The status for a head that could not be taken. */
 static int
 refusal(const struct http_work *w, int err)
@@ -231,6 +239,7 @@ http_serve_request(struct http_work *w, int err)
 	struct http_request *r = &w->req;
 	bool goes_on;
 
+	serving++;
 	w->conn->requests++;
 	w->conn->watched = false;
 	r->keep_alive = w->head.keep_alive;
@@ -253,6 +262,7 @@ http_serve_request(struct http_work *w, int err)
 		goes_on = false;
 	arena_fini(&r->arena);
 	http_body_end(w);
+	serving--;
 	return goes_on;
 }
 
