@@ -29,7 +29,8 @@ struct ingest_line {
 };
 
 struct ingest_main {
-	struct ingest_line **lines; /* one list, shared by all scopes copied from main */
+	struct ingest_line **lines;     /* one list, shared by all scopes copied from main */
+	const struct ingest_conf *here; /* of this location, or of one around it */
 };
 
 struct conf_module ingest_module = {
@@ -40,6 +41,16 @@ void
 ingest_conf_register(void)
 {
 	conf_register(&ingest_module);
+	ingest_metrics_register();
+}
+
+const struct ingest_conf *
+ingest_of(const struct http_location *l)
+{
+	const struct conf_scope *scope = l ? http_location_conf(l) : NULL;
+	const struct ingest_main *here = scope ? conf_of(scope, &ingest_module) : NULL;
+
+	return here && here->here && here->here->scope == scope ? here->here : NULL;
 }
 
 static int
@@ -64,15 +75,16 @@ static int
 set_ingest(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
 {
 	struct ingest_line *line = arena_alloc(conf_arena(c), sizeof(*line));
-	struct ingest_main *all = conf_of(conf_main(c), &ingest_module);
+	struct ingest_main *all = conf_of(conf_main(c), &ingest_module), *here = into;
 
-	(void)into;
 	if (all->lines == NULL)
 		all->lines = arena_alloc(conf_arena(c), sizeof(*all->lines));
 	if (line == NULL || all->lines == NULL)
 		return ERR_NOMEM;
-	line->conf =
-	    (struct ingest_conf){ .stream_name = node->args[0], .node = node, .status = 204 };
+	line->conf = (struct ingest_conf){
+		.stream_name = node->args[0], .node = node, .scope = scope, .status = 204
+	};
+	here->here = &line->conf;
 	for (unsigned i = 1; i < node->n_args; i++)
 		if (set_option(c, node, i, &line->conf) != 0)
 			return ERR_CONFIG;

@@ -14,10 +14,17 @@
 struct ingest_conf {
 	struct str stream_name;
 	const struct conf_node *node;
+	const struct conf_scope *scope; /* its location's */
 	struct stream_conf *stream;
 	uint64_t status;
 	struct str body; /* template; empty: none */
 };
+
+/* conf.c: the `ingest` line of this location; NULL: it has none. */
+const struct ingest_conf *ingest_of(const struct http_location *l);
+
+/* metrics.c: requests that left no record. */
+void ingest_metrics_register(void);
 
 /* spools.c: this worker's spool of a stream; NULL before ingest_open. */
 struct spool *spools_get(const struct stream_conf *stream);

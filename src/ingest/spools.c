@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "ingest/claim.h"
 #include "ingest/ingest_priv.h"
+#include "spool/metrics.h"
 
 /* An I/O error makes the stream unhealthy for this long. */
 #define FAILURE_NS (10 * NS_PER_S)
@@ -21,6 +22,8 @@ struct slot_spool {
 	uint64_t file_system_room; /* bytes above min_free, as of the last asking */
 	uint64_t free_bytes;       /* all of them, for status */
 	int64_t failed_at;         /* monotonic; 0: never */
+	struct series *metrics;    /* spool_metrics */
+	uint64_t open;             /* records in segments not sealed yet */
 };
 
 static struct {
@@ -80,26 +83,55 @@ added(void *arg, uint64_t bytes)
 }
 
 static void
-sealed(void *arg)
+committed(void *arg, const struct spool_commit *c)
 {
-	(void)arg;
+	struct slot_spool *s = arg;
+
+	s->open += c->records;
+	series_add(s->metrics, SPOOL_METRIC_RECORDS, c->records);
+	series_add(s->metrics, SPOOL_METRIC_BYTES, c->bytes);
+	series_set(s->metrics, SPOOL_METRIC_OPEN, (int64_t)s->open);
+	series_observe(s->metrics, SPOOL_METRIC_COMMIT_TIME, c->ns);
+	series_observe(s->metrics, SPOOL_METRIC_BATCH, (int64_t)c->records);
+}
+
+/* What is no longer ours to count. */
+static void
+leave(struct slot_spool *s, uint64_t records)
+{
+	s->open -= MIN(records, s->open);
+	series_set(s->metrics, SPOOL_METRIC_OPEN, (int64_t)s->open);
+}
+
+static void
+sealed(void *arg, uint64_t records)
+{
+	struct slot_spool *s = arg;
+
+	series_add(s->metrics, SPOOL_METRIC_SEALED, records);
+	leave(s, records);
 	zone_ring(self.zone, ZONE_SLOT_SHIPPER);
 }
 
 static void
-orphaned(void *arg)
+given_up(struct slot_spool *s)
 {
-	struct slot_spool *s = arg;
-
 	atomic_fetch_add(&zone_stream(self.zone, s->conf->index)->orphaned, 1);
 	zone_ring(self.zone, ZONE_SLOT_SHIPPER);
+}
+
+static void
+orphaned(void *arg, uint64_t records)
+{
+	leave(arg, records);
+	given_up(arg);
 }
 
 static void
 settled(void *arg, struct str attrs, enum spool_fate fate)
 {
 	if (claim_settled(attrs, fate))
-		orphaned(arg);
+		given_up(arg);
 }
 
 uint64_t
@@ -174,6 +206,7 @@ open_one(struct slot_spool *s, const struct stream_conf *conf, unsigned slot, ui
 		.generation = generation,
 		.room = room,
 		.added = added,
+		.committed = committed,
 		.sealed = sealed,
 		.orphaned = orphaned,
 		.settled = settled,
@@ -182,6 +215,7 @@ open_one(struct slot_spool *s, const struct stream_conf *conf, unsigned slot, ui
 	int err;
 
 	s->conf = conf;
+	s->metrics = series_pin(&spool_metrics, conf->name);
 	err = ask_space(&job);
 	if (err != 0)
 		return err;

@@ -17,9 +17,11 @@
 #include "gate/auth.h"
 #include "gate/real_ip.h"
 #include "http/conf.h"
+#include "http/metrics.h"
 #include "ingest/ingest.h"
 #include "s3/store.h"
 #include "server/admin_socket.h"
+#include "ship/ship.h"
 #include "sink/stream.h"
 #include "status/health.h"
 #include "status/vts.h"
@@ -147,6 +149,8 @@ void
 core_register(void)
 {
 	series_register();
+	http_metrics_register();
+	ship_metrics_register();
 	conf_register(&core_module);
 	zone_conf_register();
 	http_conf_register();

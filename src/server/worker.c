@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "gate/auth.h"
+#include "http/metrics.h"
 #include "ingest/ingest.h"
 #include "server/bind.h"
 #include "server/process.h"
@@ -106,6 +107,8 @@ serve(const struct process_env *env)
 	uint32_t life = atomic_load(&zone_slot(env->zone, env->slot)->generation);
 	int err = zone_listen(env->zone, env->slot, on_ring, NULL);
 
+	if (err == 0)
+		err = http_metrics_start();
 	if (err == 0)
 		err = ingest_open(gen->conf, env->zone, env->keys, env->slot, life);
 	if (err == 0)

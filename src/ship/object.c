@@ -176,7 +176,7 @@ scan_on_disk(void *arg)
 	int err = scan_objects(&w->scan);
 
 	if (err == 0 && w->weigh)
-		err = scan_usage(w->scan.dir, &w->usage);
+		err = scan_usage(w->scan.dir, true, &w->usage);
 	return err;
 }
 
@@ -277,8 +277,11 @@ object_task(void *arg)
 		err = ship_block(read_side_on_disk, o);
 	if (err == 0)
 		err = deliver_object(s, o);
-	if (err == 1)
+	if (err == 1) {
 		err = ship_block(finish_on_disk, o);
+		if (err == 0)
+			metrics_delivered(s, 1);
+	}
 	/* A look that went by while this object was being finished may have shown it. */
 	if (err == ERR_NOT_FOUND)
 		err = 0;
@@ -326,7 +329,10 @@ look(struct shelf *w)
 	w->weigh = begun >= w->weigh_after;
 	s->rescan = s->distrust = false;
 	s->added_before = zone_added(s->ship->zone, s->conf->index);
+	metrics_look_begins(s);
+	s->looking = true;
 	err = ship_block(scan_on_disk, w);
+	s->looking = false;
 	if (err != 0) {
 		s->distrust = true;
 		return err;

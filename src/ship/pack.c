@@ -136,7 +136,7 @@ pack_all(struct packer *p, struct merge *m)
 	if (got == 0)
 		got = deflate_gathered(p, Z_FINISH);
 	p->out->gz_bytes = p->at;
-	return got;
+	return got ? got : gzid_put_records(p->fd, p->out->records);
 }
 
 static int

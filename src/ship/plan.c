@@ -223,7 +223,7 @@ scan_on_disk(void *arg)
 	int err = scan_bundles(&t->scan);
 
 	if (err == 0 && t->weigh)
-		err = scan_usage(t->scan.dir, &t->usage);
+		err = scan_usage(t->scan.dir, false, &t->usage);
 	return err;
 }
 
@@ -353,6 +353,7 @@ look(struct turn *t)
 	s->rescan = s->distrust = false;
 	s->looking = true;
 	s->added_before = zone_added(s->ship->zone, s->conf->index);
+	metrics_look_begins(s);
 	err = ship_block(scan_on_disk, t);
 	s->looking = false;
 	if (err != 0) {

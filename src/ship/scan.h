@@ -6,6 +6,7 @@
 #define SLUICE_SHIP_SCAN_H
 
 #include "ship/bundle.h"
+#include "spool/metrics.h"
 
 #define SCAN_MAX_BUNDLES 256
 #define SCAN_MAX_SEGMENTS 512
@@ -58,12 +59,15 @@ struct scan_objects {
 };
 int scan_objects(struct scan_objects *s);
 
-/* What the folder tree of a stream weighs, and its oldest data file that waits (UTC ns of its last change; 0: none). */
+/* What the folder tree of a stream weighs, and what of it waits for delivery. */
 struct scan_usage {
-	uint64_t bytes;
-	int64_t oldest;
+	uint64_t bytes;                /* all of it */
+	uint64_t stages[SPOOL_STAGES]; /* of which, by folder */
+	uint64_t records; /* in sealed segments and bundles; what cannot be read counts as none */
+	int64_t oldest;   /* UTC ns of the last change of the oldest of these; 0: none */
 };
-int scan_usage(const char *dir, struct scan_usage *out);
+/* object: each file is one record. */
+int scan_usage(const char *dir, bool object, struct scan_usage *out);
 /* Data files of any stage that are not confirmed, recovered orphans or not. */
 int scan_waiting(const char *dir, unsigned *files);
 

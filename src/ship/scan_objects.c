@@ -2,12 +2,15 @@
  * Scanning an object stream, and what its folder tree weighs. See scan.h.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "ship/path.h"
 #include "ship/scan.h"
+#include "sink/gzid.h"
+#include "spool/tally.h"
 
 static int
 sync_both(const char *dir)
@@ -116,7 +119,8 @@ scan_objects(struct scan_objects *s)
 
 struct weigh {
 	const char *dir;
-	bool waiting; /* what lies here is still to be delivered */
+	enum spool_stage stage;
+	bool object;
 	struct scan_usage *out;
 };
 
@@ -128,38 +132,71 @@ is_data(const char *name)
 	return kind == NAME_SEALED || kind == NAME_OPEN || str_ends(str_of(name), STR(".gz"));
 }
 
+static uint64_t
+records_of_gz(const char *path)
+{
+	uint64_t records = 0;
+	int fd = file_open(path, O_RDONLY);
+
+	if (fd < 0)
+		return 0;
+	(void)gzid_read_records(fd, &records);
+	file_close(fd);
+	return records;
+}
+
+static uint64_t
+records_of(const struct weigh *w, const char *name, const char *path)
+{
+	uint64_t records = 1;
+
+	if (!w->object && str_ends(str_of(name), STR(".gz")))
+		return records_of_gz(path);
+	if (!w->object)
+		(void)tally_records(path, &records);
+	return records;
+}
+
+static void
+add_waiting(const struct weigh *w, const char *name, const char *path, const struct stat *st)
+{
+	int64_t changed = (int64_t)st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec;
+
+	w->out->records += records_of(w, name, path);
+	if (w->out->oldest == 0 || changed < w->out->oldest)
+		w->out->oldest = changed;
+}
+
 static int
 weigh_one(const char *name, void *arg)
 {
 	struct weigh *w = arg;
 	struct path p;
 	struct stat st;
-	int64_t changed;
 
 	if (strlen(name) >= 2 * SCAN_NAME_MAX ||
 	    lstat(path_join(&p, w->dir, NULL, name), &st) != 0 || !S_ISREG(st.st_mode))
 		return 0;
 	w->out->bytes += (uint64_t)st.st_blocks * 512;
-	changed = (int64_t)st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
-	if (w->waiting && is_data(name) && name_kind(str_of(name)) != NAME_OPEN &&
-	    (w->out->oldest == 0 || changed < w->out->oldest))
-		w->out->oldest = changed;
+	w->out->stages[w->stage] += (uint64_t)st.st_blocks * 512;
+	if (w->stage != SPOOL_STAGE_CORRUPT && is_data(name) &&
+	    name_kind(str_of(name)) != NAME_OPEN)
+		add_waiting(w, name, p.s, &st);
 	return 0;
 }
 
 int
-scan_usage(const char *dir, struct scan_usage *out)
+scan_usage(const char *dir, bool object, struct scan_usage *out)
 {
-	static const char *const subs[] = { "aggregation", "uploading", "corrupt" };
-	struct weigh w = { dir, true, out };
+	struct weigh w = { dir, SPOOL_STAGE_SPOOL, object, out };
 	struct path p;
 	int err;
 
 	*out = (struct scan_usage){ 0 };
 	err = file_each(dir, weigh_one, &w);
-	for (size_t i = 0; i < ARRAY_LEN(subs) && err == 0; i++) {
-		w.dir = path_join(&p, dir, NULL, subs[i]);
-		w.waiting = strcmp(subs[i], "corrupt") != 0;
+	for (unsigned i = SPOOL_STAGE_AGGREGATION; i < SPOOL_STAGES && err == 0; i++) {
+		w.stage = (enum spool_stage)i;
+		w.dir = path_join(&p, dir, NULL, spool_stage_names[i]);
 		err = file_each(w.dir, weigh_one, &w);
 	}
 	return err;

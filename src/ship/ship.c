@@ -77,6 +77,7 @@ ship_stream_report(
 		s->status.oldest = oldest;
 	atomic_store_explicit(
 	    &shared->disk_base, usage->bytes - s->added_before, memory_order_relaxed);
+	metrics_looked(s, usage);
 }
 
 void
@@ -139,6 +140,7 @@ open_sink(struct ship_stream *s)
 	    s->conf->sink->ops->open(s->conf->sink, &s->sink, s->status.why, sizeof(s->status.why));
 
 	s->status.held = err != 0;
+	metrics_breaker(s, err != 0);
 	if (err != 0)
 		log_event(LOG_ERROR, "ship", "destination cannot be opened: data is held",
 		    LOG_STR("stream", s->conf->name),
@@ -186,6 +188,7 @@ stream_init(struct ship_stream *s, struct ship *ship, const struct stream_conf *
 	waitq_init(&s->wake);
 	s->given_up = atomic_load(&zone_stream(ship->zone, conf->index)->orphaned);
 	breaker_init(&s->breaker, conf->breaker_failures, conf->breaker_open);
+	metrics_open(s);
 }
 
 static void
@@ -220,6 +223,7 @@ ship_start(struct stream_conf *first, struct zone *z, struct idem *keys, const c
 	err = wait_for_lock(ship, state_dir);
 	for (struct stream_conf *conf = first; conf != NULL; conf = conf->next)
 		stream_init(&ship->streams[ship->n++], ship, conf);
+	metrics_forget_breakers(ship);
 	if (err == 0)
 		err = start_tasks(ship);
 	*out = ship;

@@ -9,6 +9,9 @@
 #include "spool/idem.h"
 #include "zone/zone.h"
 
+/* Before the zone is opened: what delivery counts. */
+void ship_metrics_register(void);
+
 struct ship; /* the shipper's state for one configuration */
 
 /* Locks state_dir/shipper.lock (waits for an older shipper to go), opens the destinations, starts the streams' tasks. first and what

@@ -65,6 +65,11 @@ struct ship_stream {
 	unsigned hours_turn;
 
 	uint64_t added_before; /* zone_added as the look under way began */
+	struct {
+		struct series *delivery, *stream, *breaker;
+		uint64_t sealed_before; /* spool_metrics_sealed as the look under way began */
+		int64_t stored;         /* SPOOL_METRIC_STORED */
+	} metrics;
 	struct ship_status status;
 };
 
@@ -114,6 +119,19 @@ void object_run(void *arg);
 int orphans_recover(struct ship *ship, bool first);
 /* The same in a task of its own, again and again until it succeeds. */
 void orphans_look(struct ship *ship);
+
+/* metrics.c */
+void metrics_open(struct ship_stream *s);
+/* Breakers of destinations that no stream has any more. */
+void metrics_forget_breakers(const struct ship *ship);
+void metrics_attempt(struct ship_stream *s, enum sink_outcome outcome, int64_t ns);
+/* shut: the destination cannot even be opened. */
+void metrics_breaker(struct ship_stream *s, bool shut);
+void metrics_look_begins(struct ship_stream *s);
+/* s->status is up to date. */
+void metrics_looked(struct ship_stream *s, const struct scan_usage *usage);
+/* A file of so many records was delivered and is gone. */
+void metrics_delivered(struct ship_stream *s, uint64_t records);
 
 /* watch.c */
 /* The task that notices what happens in the folders. arg: struct ship. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "ship/path.h"
 #include "ship/ship_priv.h"
+#include "sink/gzid.h"
 
 /* Below this rate an upload is given up and tried again. */
 #define UPLOAD_SLOWEST (256 * 1024)
@@ -55,6 +56,7 @@ succeeded(struct ship_stream *s)
 		    LOG_STR("stream", s->conf->name),
 		    LOG_STR("destination", s->conf->sink->destination), LOG_END);
 	breaker_success(&s->breaker);
+	metrics_breaker(s, false);
 	s->streak = 0;
 	s->retry_at = 0;
 	s->status.held = false;
@@ -88,6 +90,7 @@ failed(struct ship_stream *s, uint32_t ticket, int64_t begun, const struct sink_
 	s->status.held = r->outcome == SINK_HELD || r->outcome == SINK_PERMANENT;
 	str_copyz(s->status.why, sizeof(s->status.why), str_of(r->why));
 	breaker_failure(&s->breaker, ticket, s->status.held, now);
+	metrics_breaker(s, false);
 	back_off(s, begun, r);
 	log_event(LOG_ERROR, "ship",
 	    s->status.held ? "destination refuses us: data is held" : "upload failed",
@@ -100,7 +103,10 @@ failed(struct ship_stream *s, uint32_t ticket, int64_t begun, const struct sink_
 static uint32_t
 may_begin(struct ship_stream *s, int64_t now)
 {
-	return now < s->retry_at ? 0 : breaker_take(&s->breaker, now);
+	uint32_t ticket = now < s->retry_at ? 0 : breaker_take(&s->breaker, now);
+
+	metrics_breaker(s, false);
+	return ticket;
 }
 
 bool
@@ -115,6 +121,7 @@ upload_attempt(struct ship_stream *s, const struct sink_item *item, struct sink_
 		return false;
 	*result = (struct sink_result){ .outcome = SINK_AGAIN };
 	s->sink->ops->put(s->sink, item, s->conf->verify, deadline, result);
+	metrics_attempt(s, result->outcome, clock_mono() - now);
 	if (result->outcome == SINK_CONFIRMED || result->outcome == SINK_TAKEN)
 		succeeded(s);
 	else
@@ -230,9 +237,24 @@ struct bundle_upload {
 	struct id id;
 	struct path gz;
 	struct stat st;
+	uint64_t records;
 	struct bundle bundle;
 	struct sink_result result;
 };
+
+static int
+open_gz(struct bundle_upload *w)
+{
+	int fd = file_open(w->gz.s, O_RDONLY), err = 0;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &w->st) != 0)
+		err = ERR_IO;
+	(void)gzid_read_records(fd, &w->records);
+	file_close(fd);
+	return err;
+}
 
 static int
 open_on_disk(void *arg)
@@ -241,9 +263,7 @@ open_on_disk(void *arg)
 	int err = bundle_read_list(w->dir, &w->id, &w->bundle);
 
 	path_of_id(&w->gz, w->dir, "uploading", &w->id, ".gz");
-	if (err == 0 && stat(w->gz.s, &w->st) != 0)
-		err = ERR_IO;
-	return err;
+	return err ? err : open_gz(w);
 }
 
 static int
@@ -353,6 +373,8 @@ bundle_task(void *arg)
 		file_crash_point("ship.confirmed");
 		log_sent(s, w);
 		got = ship_block(finish_on_disk, w);
+		if (got == 0)
+			metrics_delivered(s, w->records);
 		forget_ready(s, &u->id);
 	}
 done:

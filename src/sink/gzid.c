@@ -1,5 +1,5 @@
 /*
- * The bundle's id in a gzip header: see gzid.h. Called by the packer (ship) and by the dir sink,
+ * The bundle's identity in a gzip header: see gzid.h. Called by the packer (ship) and by the dir sink,
  * on helpers.
  */
 #include "sink/gzid.h"
@@ -8,14 +8,37 @@
 
 enum { GZIP_FEXTRA = 4, GZIP_HEADER = 10, GZIP_DEFLATE = 8 };
 
+#define RECORDS_LEN 8
+#define RECORDS_AT (GZIP_HEADER + 2 + 4)
+
+static unsigned char *
+put_subfield(unsigned char *to, char second, unsigned length)
+{
+	to[0] = 'S';
+	to[1] = (unsigned char)second;
+	to[2] = (unsigned char)length;
+	to[3] = 0;
+	return to + 4;
+}
+
 void
 gzid_extra(const struct id *id, unsigned char out[GZID_EXTRA_LEN])
 {
-	out[0] = 'S';
-	out[1] = 'L';
-	out[2] = ID_LEN;
-	out[3] = 0;
-	memcpy(out + 4, id->b, ID_LEN);
+	unsigned char *p = put_subfield(out, 'N', RECORDS_LEN);
+
+	memset(p, 0, RECORDS_LEN);
+	p = put_subfield(p + RECORDS_LEN, 'L', ID_LEN);
+	memcpy(p, id->b, ID_LEN);
+}
+
+int
+gzid_put_records(int fd, uint64_t records)
+{
+	unsigned char le[RECORDS_LEN];
+
+	for (unsigned i = 0; i < RECORDS_LEN; i++)
+		le[i] = (unsigned char)(records >> (8 * i));
+	return file_write_all(fd, le, sizeof(le), RECORDS_AT);
 }
 
 static unsigned
@@ -35,10 +58,11 @@ read_at(int fd, unsigned char *p, size_t n, off_t at)
 	return (size_t)got == n ? 0 : ERR_NOT_FOUND;
 }
 
-int
-gzid_read(int fd, struct id *out)
+/* The subfield 'S' second of this length: 0, ERR_NOT_FOUND or ERR_IO. */
+static int
+read_subfield(int fd, char second, unsigned char *out, unsigned length)
 {
-	unsigned char head[GZIP_HEADER + 2], field[GZID_EXTRA_LEN];
+	unsigned char head[GZIP_HEADER + 2], field[4];
 	off_t at = sizeof(head), end;
 	int err;
 
@@ -51,13 +75,28 @@ gzid_read(int fd, struct id *out)
 	for (; at + 4 <= end; at += 4 + (off_t)le16(field + 2)) {
 		if ((err = read_at(fd, field, 4, at)))
 			return err;
-		if (field[0] != 'S' || field[1] != 'L' || le16(field + 2) != ID_LEN)
+		if (field[0] != 'S' || field[1] != second || le16(field + 2) != length)
 			continue;
-		if (at + GZID_EXTRA_LEN > end)
-			break;
-		if ((err = read_at(fd, out->b, ID_LEN, at + 4)))
-			return err;
-		return 0;
+		return at + 4 + (off_t)length <= end ? read_at(fd, out, length, at + 4)
+						     : ERR_NOT_FOUND;
 	}
 	return ERR_NOT_FOUND;
+}
+
+int
+gzid_read(int fd, struct id *out)
+{
+	return read_subfield(fd, 'L', out->b, ID_LEN);
+}
+
+int
+gzid_read_records(int fd, uint64_t *records)
+{
+	unsigned char le[RECORDS_LEN];
+	int err = read_subfield(fd, 'N', le, sizeof(le));
+
+	*records = 0;
+	for (unsigned i = 0; err == 0 && i < RECORDS_LEN; i++)
+		*records |= (uint64_t)le[i] << (8 * i);
+	return err;
 }

@@ -123,7 +123,7 @@ finish_batch(struct spool *s, struct batch *b, int result, enum spool_fate fate)
 	waitq_wake_all(&b->committed);
 	s->pending -= b->n;
 	b->n = 0;
-	b->records = 0;
+	b->records = b->bodies = 0;
 }
 
 static void
@@ -173,6 +173,7 @@ committed(struct spool *s, const struct commit_job *c, int64_t took)
 {
 	struct open_segment *g = c->segment;
 	const struct batch *b = c->batch;
+	struct spool_commit done = { b->records, b->bodies, took };
 
 	g->end = MAX(g->end, (uint64_t)SEGMENT_HEADER_LEN) + b->n;
 	g->records += b->records;
@@ -184,7 +185,7 @@ committed(struct spool *s, const struct commit_job *c, int64_t took)
 	if (s->opt.added)
 		s->opt.added(s->opt.arg, c->bytes);
 	if (s->opt.committed)
-		s->opt.committed(s->opt.arg, b->records, took);
+		s->opt.committed(s->opt.arg, &done);
 }
 
 static void

@@ -65,11 +65,13 @@ let_go(struct open_segment *g)
 static void
 abandoned(struct offload_job *job, int result)
 {
-	struct spool *s = let_go(job->arg);
+	struct open_segment *g = job->arg;
+	uint64_t records = g->records;
+	struct spool *s = let_go(g);
 
 	(void)result;
 	if (s->opt.orphaned)
-		s->opt.orphaned(s->opt.arg);
+		s->opt.orphaned(s->opt.arg, records);
 }
 
 static void
@@ -84,6 +86,7 @@ sealed(struct offload_job *job, int result)
 {
 	struct open_segment *g = job->arg;
 	struct spool *s = g->spool;
+	uint64_t records = g->records;
 
 	if (result) {
 		s->stats.failures++;
@@ -94,7 +97,7 @@ sealed(struct offload_job *job, int result)
 	}
 	(void)let_go(g);
 	if (s->opt.sealed)
-		s->opt.sealed(s->opt.arg);
+		s->opt.sealed(s->opt.arg, records);
 }
 
 static void

@@ -192,6 +192,7 @@ batch_put(struct batch *b, const struct spool_record *r, int64_t time)
 	put(&p, r->attrs);
 	put(&p, r->body);
 	b->n += segment_frame_total(&f);
+	b->bodies += r->body.n;
 	b->attrs = b->attrs || r->attrs.n > 0;
 	if (b->records++ == 0)
 		b->first = time;

@@ -19,6 +19,13 @@ enum spool_fate {
 	SPOOL_DOUBT /* a write or sync failed: recovery may find it or not, from now on */
 };
 
+/* What went to disk at once. */
+struct spool_commit {
+	uint64_t records;
+	uint64_t bytes; /* of their bodies */
+	int64_t ns;     /* from handing it to the helper to its end */
+};
+
 struct spool_options {
 	const char *dir;       /* the stream's folder; made by spool_prepare */
 	bool sync;             /* false: acknowledged once written, not synced */
@@ -30,11 +37,11 @@ struct spool_options {
 	/* Bytes that may still be added now (spool_size and min_free, as the caller knows them); asked before each append, cheap. */
 	uint64_t (*room)(void *arg);
 	void (*added)(void *arg, uint64_t bytes); /* bytes of disk taken */
-	void (*sealed)(void *arg);                /* a segment is ready for the shipper */
-	void (*orphaned)(
-	    void *arg); /* a segment was given up: the shipper is to look for orphans */
-	/* One commit that succeeded: its records and how long it took. */
-	void (*committed)(void *arg, uint64_t records, int64_t ns);
+	/* A segment of so many records is ready for the shipper; or was given up: the shipper is to look for orphans. */
+	void (*sealed)(void *arg, uint64_t records);
+	void (*orphaned)(void *arg, uint64_t records);
+	/* One commit that succeeded, before anybody who waits for it is woken. */
+	void (*committed)(void *arg, const struct spool_commit *c);
 	/* Once for each record with attributes that spool_append() or spool_upload_begin() was called with, whatever that returned and whether or not the
 	 * caller still waits: when its fate is known. SPOOL_STORED comes before the segment it is in is sealed by spool_append()'s side. */
 	void (*settled)(void *arg, struct str attrs, enum spool_fate fate);

@@ -44,6 +44,7 @@ struct batch {
 	unsigned char *p;
 	size_t n; /* bytes of frames behind the room for the header */
 	uint64_t records;
+	uint64_t bodies;     /* bytes of their bodies */
 	bool attrs;          /* some have attributes: their fate is to be told */
 	int64_t first, last; /* times of its frames */
 	struct list waiting; /* of struct append_wait */

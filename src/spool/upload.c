@@ -339,21 +339,26 @@ finish(void *arg)
 }
 
 static void
-uploaded(struct spool *s, const struct spool_upload *u)
+uploaded(struct spool *s, const struct spool_upload *u, int64_t took)
 {
+	struct spool_commit done = { 1, u->body_len, took };
+
 	s->failed = 0;
 	s->stats.records++;
 	s->stats.bytes += total_len(u);
 	if (s->opt.added)
 		s->opt.added(s->opt.arg, total_len(u));
+	if (s->opt.committed)
+		s->opt.committed(s->opt.arg, &done);
 	if (s->opt.sealed)
-		s->opt.sealed(s->opt.arg);
+		s->opt.sealed(s->opt.arg, 1);
 }
 
 int
 spool_upload_commit(struct spool_upload *u)
 {
 	struct spool *s = u->spool;
+	int64_t began = clock_mono();
 	int err = u->err ? u->err : flush_held(u);
 
 	if (err) {
@@ -367,7 +372,7 @@ spool_upload_commit(struct spool_upload *u)
 		return err;
 	}
 	if (!err)
-		uploaded(s, u);
+		uploaded(s, u, clock_mono() - began);
 	/* A failure may have come after the name was seen by others. */
 	spool_settle(s, attrs_of(u), err ? SPOOL_DOUBT : SPOOL_STORED);
 	upload_free(u);

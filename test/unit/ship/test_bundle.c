@@ -175,6 +175,7 @@ packs_in_order_of_commit(void **state)
 	struct place *p = *state;
 	struct bundle_packed packed;
 	struct path path;
+	uint64_t records;
 	struct id id;
 	int fd;
 
@@ -186,6 +187,8 @@ packs_in_order_of_commit(void **state)
 	fd = open(path_of_id(&path, p->tmp.dir, "uploading", &p->b->id, ".gz"), O_RDONLY);
 	assert_int_equal(gzid_read(fd, &id), 0);
 	assert_true(id_eq(id, p->b->id));
+	assert_int_equal(gzid_read_records(fd, &records), 0);
+	assert_int_equal(records, 6);
 	close(fd);
 	assert_false(id_file_exists(p, "uploading", ".part"));
 }

@@ -42,11 +42,19 @@ test_round_trip(void **state)
 {
 	unsigned char extra[GZID_EXTRA_LEN], gz[256];
 	struct id id = id_new(), back = { { 0 } };
+	uint64_t records = 1;
 	int fd;
 
 	(void)state;
 	gzid_extra(&id, extra);
 	fd = temp_file(gz, pack(extra, sizeof(extra), gz, sizeof(gz)));
+	assert_int_equal(gzid_read(fd, &back), 0);
+	assert_true(id_eq(id, back));
+	assert_int_equal(gzid_read_records(fd, &records), 0);
+	assert_int_equal(records, 0);
+	assert_int_equal(gzid_put_records(fd, 0x123456789abcdef0), 0);
+	assert_int_equal(gzid_read_records(fd, &records), 0);
+	assert_int_equal(records, 0x123456789abcdef0);
 	assert_int_equal(gzid_read(fd, &back), 0);
 	assert_true(id_eq(id, back));
 	close(fd);

@@ -7,7 +7,7 @@ static struct tmp tmp;
 static int64_t fake_wall;
 static uint64_t fake_room;
 static unsigned sealed_calls, orphaned_calls;
-static uint64_t added_bytes, committed_records;
+static uint64_t added_bytes, committed_records, committed_bytes, sealed_records, orphaned_records;
 
 static int64_t
 wall(void *arg)
@@ -24,16 +24,18 @@ room(void *arg)
 }
 
 static void
-count_sealed(void *arg)
+count_sealed(void *arg, uint64_t records)
 {
 	(void)arg;
 	sealed_calls++;
+	sealed_records += records;
 }
 
 static void
-count_orphaned(void *arg)
+count_orphaned(void *arg, uint64_t records)
 {
 	(void)arg;
+	orphaned_records += records;
 	orphaned_calls++;
 }
 
@@ -45,11 +47,12 @@ count_added(void *arg, uint64_t bytes)
 }
 
 static void
-count_committed(void *arg, uint64_t records, int64_t ns)
+count_committed(void *arg, const struct spool_commit *c)
 {
 	(void)arg;
-	assert_true(ns > 0);
-	committed_records += records;
+	assert_true(c->ns > 0);
+	committed_records += c->records;
+	committed_bytes += c->bytes;
 }
 
 static struct spool *
@@ -62,7 +65,8 @@ open_spool(struct spool_options opt)
 	opt.added = count_added;
 	opt.committed = count_committed;
 	sealed_calls = orphaned_calls = 0;
-	added_bytes = committed_records = 0;
+	added_bytes = committed_records = committed_bytes = 0;
+	sealed_records = orphaned_records = 0;
 	assert_int_equal(spool_prepare(opt.dir, opt.object), 0);
 	assert_int_equal(spool_new(&opt, &s), 0);
 	return s;
@@ -106,6 +110,8 @@ many(void *arg)
 	assert_true(st.commits < 64 * 50 / 4); /* that is what a group commit is for */
 	close_spool(s);
 	assert_int_equal(sealed_calls, 1);
+	assert_int_equal(sealed_records, 64 * 50);
+	assert_int_equal(orphaned_records, 0);
 }
 
 static void
@@ -153,6 +159,9 @@ rolls(void *arg)
 	}
 	close_spool(s);
 	assert_int_equal(sealed_calls, 10);
+	assert_int_equal(sealed_records, 20);
+	assert_int_equal(committed_records, 20);
+	assert_int_equal(committed_bytes, 20 * SPOOL_GATHER_MAX);
 	free(body);
 }
 
