@@ -61,7 +61,7 @@ PROGRAMS := $(if $(SERVER_OBJ),$(B)/sluice) $(if $(CTL_OBJ),$(B)/sluicectl) $(if
 
 UNIT_BIN := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/unit/*/test_*.c))
 FUZZ_BIN := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/fuzz/fuzz_*.c))
-MANUAL := $(if $(SERVER_OBJ),$(B)/sluice.8)
+MANUAL := $(if $(SERVER_OBJ),$(B)/sluice.8) $(if $(CTL_OBJ),$(B)/sluicectl.8)
 VENDOR_LIBS := $(if $(filter 1,$(VENDORED)),$(B)/vendor/lib/libz.a $(B)/vendor/lib/libbearssl.a)
 
 # ---- the library and the programs
@@ -80,8 +80,8 @@ $(PROGRAMS):
 	@echo "  LINK  $@"
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
-$(B)/sluice.8: $(B)/sluice conf/man/sluice.8.in ci/man
-	$(Q)ci/man $(B) >$@
+$(MANUAL): $(B)/%.8: $(B)/% conf/man/%.8.in ci/man
+	$(Q)ci/man $(B) $* >$@
 
 $(B)/obj/%.c.o: src/%.c $(B)/config.mk | $(VENDOR_LIBS)
 	@mkdir -p $(@D)
@@ -152,7 +152,7 @@ install: all
 # Leaves the configuration: it is the operator's.
 uninstall:
 	rm -f $(DESTDIR)$(sbindir)/sluice $(DESTDIR)$(bindir)/sluicectl $(DESTDIR)$(bindir)/sluice-cni \
-		$(DESTDIR)$(mandir)/man8/sluice.8
+		$(DESTDIR)$(mandir)/man8/sluice.8 $(DESTDIR)$(mandir)/man8/sluicectl.8
 
 dist:
 	@ci/dist

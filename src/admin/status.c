@@ -25,6 +25,10 @@ write_server(struct json_writer *w)
 	json_put_seconds(w, "uptime_seconds", clock_wall() - server->started);
 	json_put_u64(w, "configuration", server->configuration);
 	json_put_str(w, "state_dir", server->state_dir);
+	if (server->error_log.n > 0)
+		json_put_str(w, "error_log", server->error_log);
+	else
+		json_put_null(w, "error_log");
 	json_put_bool(w, "stopping", is_stopping());
 }
 

@@ -93,6 +93,7 @@ introduce(const struct process_env *env)
 	server = (struct figures_server){ .conf = env->gen->conf,
 		.zone = env->zone,
 		.state_dir = core->state_dir,
+		.error_log = str_is(core->error_log, "stderr") ? STR("") : core->error_log,
 		.version = SLUICE_VERSION,
 		.started = env->gen->started,
 		.configuration = env->gen->number,

@@ -15,6 +15,7 @@ struct figures_server {
 	struct conf *conf;
 	struct zone *zone;
 	struct str state_dir;
+	struct str error_log; /* path; empty: standard error */
 	const char *version;
 	int64_t started;        /* UTC ns */
 	uint32_t configuration; /* the number of the one in force: 1, then one more a reload */

@@ -1,0 +1,52 @@
+/*
+ * The table of commands.
+ */
+#include "ctl/ctl.h"
+
+#include "ctl/manual.h"
+
+static const struct ctl_option keys_new_options[] = {
+	{ "role", "ROLE", "admin, service or user (default: user)" },
+	{ "expires", "WHEN", "a time such as 2027-01-01T00:00:00Z, or from now: 90d, 12h" },
+	{ "file", "FILE", "the keys file (default: keys, beside sluice.conf)" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct ctl_option keys_options[] = {
+	{ "file", "FILE", "the keys file (default: keys, beside sluice.conf)" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct ctl_option logs_options[] = {
+	{ "errors", "[N]", "the last N lines that tell of an error (default: 20)" },
+	{ "slow", "[N]", "the N requests that took longest (default: 20)" },
+	{ NULL, NULL, NULL },
+};
+
+const struct ctl_command ctl_commands[] = {
+	{ "status", "", 0, 0, NULL, status_run, "what is up, waiting, failing, in short", NULL },
+	{ "streams", "", 0, 0, NULL, streams_run,
+	    "each stream: what waits, since when, where it goes, and how that goes", NULL },
+	{ "workers", "", 0, 0, NULL, workers_run,
+	    "every process with its heartbeat, restarts and connections", NULL },
+	{ "health", "", 0, 0, NULL, health_run,
+	    "exit status 0 if a record could be accepted now, else 1",
+	    "For the health check of a container. A server that cannot be reached is not healthy. "
+	    "What is wrong without keeping records out is shown, too, and is no failure." },
+	{ "keys new", "NAME", 1, 1, keys_new_options, keys_new_run,
+	    "makes an API key and prints it, once",
+	    "The file, which is made if need be, keeps only its SHA-256. A server that uses the "
+	    "file "
+	    "takes the key within two seconds. No server needs to run." },
+	{ "keys list", "", 0, 0, keys_options, keys_list_run, "the keys of a file", NULL },
+	{ "keys revoke", "NAME", 1, 1, keys_options, keys_revoke_run, "takes a key out of the file",
+	    "A server that uses the file refuses the key within two seconds." },
+	{ "logs", "[FILE]", 0, 1, logs_options, logs_run,
+	    "recent errors, or the slowest requests, of a log",
+	    "Reads the server's own log, logfmt or JSON, and access logs in nginx's combined form "
+	    "or as JSON. Without FILE the log that the server writes now; - is standard input. "
+	    "Requests count as errors from status 400 on." },
+	{ "help", "[COMMAND]", 0, 2, NULL, help_run, "explains a command, or lists them all",
+	    NULL },
+	{ .name = NULL },
+};

@@ -1,0 +1,60 @@
+/*
+ * See document.h.
+ */
+#include "ctl/document.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+
+struct str
+document_get(struct str object, const char *path)
+{
+	char name[64];
+	struct str rest = str_of(path);
+
+	while (rest.p != NULL && object.n > 0) {
+		struct str value;
+
+		if (!str_copyz(name, sizeof(name), str_split(&rest, '.')) || object.p[0] != '{' ||
+		    json_get(object, name, &value) != 0)
+			return str_make(NULL, 0);
+		object = value;
+	}
+	return object;
+}
+
+struct str
+document_text(struct str object, const char *path, struct buf *out)
+{
+	struct str raw = document_get(object, path);
+
+	buf_reset(out);
+	if (raw.n > 0 && raw.p[0] == '"')
+		(void)json_unquote(raw, out);
+	else if (!str_is(raw, "null"))
+		buf_put_str(out, raw);
+	return buf_str(out);
+}
+
+uint64_t
+document_u64(struct str object, const char *path)
+{
+	uint64_t v;
+
+	return str_to_u64(document_get(object, path), &v) == 0 ? v : 0;
+}
+
+double
+document_double(struct str object, const char *path)
+{
+	char text[64];
+
+	return str_copyz(text, sizeof(text), document_get(object, path)) ? strtod(text, NULL) : 0;
+}
+
+bool
+document_true(struct str object, const char *path)
+{
+	return str_is(document_get(object, path), "true");
+}
