@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "http/conf.h"
+#include "status/vts_dump.h"
 #include "status/vts_priv.h"
 
 #define H CONF_HTTP
@@ -183,17 +184,20 @@ set_max_node(struct conf *c, const struct conf_node *node, struct conf_scope *sc
 	return 0;
 }
 
+/* One for all: the main scope has it. */
 static int
 set_dump(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
 {
-	struct vts_scope *s = into;
+	struct vts_scope *s = conf_of(conf_main(c), &vts_module);
 
 	(void)scope;
+	(void)into;
 	s->dump = node->args[0];
 	s->dump_period = 60 * NS_PER_S;
-	if (s->dump.n == 0 || s->dump.p[0] != '/' || s->dump.p[s->dump.n - 1] == '/') {
-		conf_error(
-		    c, node, "\"%.*s\": an absolute path of a file is needed", STR_ARG(s->dump));
+	if (s->dump.n >= VTS_DUMP_PATH_MAX || s->dump.p[0] != '/' || str_ends(s->dump, STR("/"))) {
+		conf_error(c, node,
+		    "\"%.*s\": the absolute path of a file is needed, of less than %d bytes",
+		    STR_ARG(s->dump), VTS_DUMP_PATH_MAX);
 		return ERR_CONFIG;
 	}
 	if (node->n_args > 1 &&
@@ -357,9 +361,10 @@ void
 vts_register(void)
 {
 	vts_node_register();
-	vts_reset_register();
+	vts_state_register();
 	conf_register(&vts_module);
 	vts_variable_register();
+	vts_dump_register();
 	http_add_phase(vts_limit_phase);
 	http_add_count(vts_count);
 }

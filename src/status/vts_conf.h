@@ -72,7 +72,7 @@ struct vts_scope {
 	bool codes;                                    /* status codes are counted one by one */
 	uint64_t measured[(VTS_CODE_LIMIT + 63) / 64]; /* which; a bit a code */
 
-	/* of the http block */
+	/* of the main scope alone */
 	struct str dump; /* path; empty: none */
 	int64_t dump_period;
 };

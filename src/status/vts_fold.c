@@ -97,9 +97,3 @@ vts_fold_code(uint64_t *into, const uint64_t *from)
 		vts_add_code(to, (unsigned)(from[i] >> VTS_CODE_SHIFT), from[i] & VTS_CODE_COUNT);
 	vts_add(&to->of[VTS_CODES_MAX], from[VTS_CODES_MAX]);
 }
-
-void
-vts_fold_state(uint64_t *into, const uint64_t *from)
-{
-	*into = MAX(*into, *from);
-}

@@ -10,10 +10,11 @@
 #define WORDS(type) (sizeof(struct type) / sizeof(vts_word))
 
 /* Names are the views' business; none of these rows is part of /metrics. */
-#define ROW(what)                                                                               \
-	static const struct metric_row what##_row = {                                           \
-		.type = METRIC_RAW, .words = WORDS(vts_##what##_block), .fold = vts_fold_##what \
-	}
+#define ROW(what)                                                         \
+	static const struct metric_row what##_row = { .type = METRIC_RAW, \
+		.words = WORDS(vts_##what##_block),                       \
+		.fold = vts_fold_##what,                                  \
+		.labels = VTS_LAYOUT }
 ROW(node);
 ROW(duration);
 ROW(code);

@@ -24,6 +24,9 @@
 
 typedef _Atomic uint64_t vts_word;
 
+/* What an earlier server left in the zone is taken over where this is the same. Another layout of a block below: another one. */
+#define VTS_LAYOUT "1"
+
 /* A request touches the first and the third line, and one of samples. */
 struct vts_node_block {
 	vts_word counters[VTS_COUNTERS]; /* the last, VTS_REQUEST_MSEC, in microseconds */
@@ -127,7 +130,7 @@ bool vts_find_part(const struct vts_entry *e, enum vts_part part, struct series_
 void vts_sum_durations(const struct series_view *part, struct vts_histogram *out, uint64_t *oldest);
 void vts_sum_codes(const struct series_view *part, struct vts_codes *out);
 
-/* ---- resets (vts_reset.c) ---- */
+/* ---- the zone as a whole (vts_state.c) ---- */
 
 /* The number of all resets of this zone's life. NULL: not looked for yet in this process. */
 extern const vts_word *vts_reset_count;
@@ -138,7 +141,14 @@ vts_resets(void)
 	return vts_load(likely(vts_reset_count) ? vts_reset_count : vts_find_resets());
 }
 
-/* The era that this node is in: the number of its last reset; 0: none. */
+/* Makes what the next one needs. False: there is no room. */
+bool vts_state_ready(void);
+void vts_state_count_reset(void);
+/* An earlier dump is in the zone, or the zone is older than the dump. */
+bool vts_state_restored(void);
+void vts_state_set_restored(void);
+
+/* vts_reset.c: the era that this node is in; 0: never reset. */
 uint64_t vts_era(const struct series *s);
 
 /* ---- restarts (vts_fold.c): metric_row.fold ---- */
@@ -151,6 +161,6 @@ void vts_fold_state(uint64_t *into, const uint64_t *from);
 /* ---- registering ---- */
 
 void vts_node_register(void);
-void vts_reset_register(void);
+void vts_state_register(void);
 
 #endif

@@ -5,49 +5,6 @@
 #include "base/clock.h"
 #include "status/vts_priv.h"
 
-/* One series for all: the number of resets is a word of its SERIES_BASELINE, where any process may write it. */
-static const struct metric_row state_rows[] = {
-	{ .type = METRIC_RAW, .words = 1, .fold = vts_fold_state }
-};
-static struct metric_set state = {
-	.name = "vts_state", .rows = state_rows, .n_rows = ARRAY_LEN(state_rows)
-};
-
-const vts_word *vts_reset_count;
-
-void
-vts_reset_register(void)
-{
-	metric_register(&state);
-}
-
-static void
-touch(vts_word *words, void *arg)
-{
-	(void)words;
-	(void)arg;
-}
-
-static bool
-find_state(struct series_view *view)
-{
-	series_get(&state, STR(""));
-	return series_find(&state, STR(""), view);
-}
-
-/* Without a zone, or without room in it, there are no resets. */
-const vts_word *
-vts_find_resets(void)
-{
-	static const vts_word none;
-	struct series_view view;
-
-	vts_reset_count = &none;
-	if (find_state(&view) && series_edit(&state, &view, SERIES_BASELINE, touch, NULL) == 0)
-		vts_reset_count = series_block(&state, &view, SERIES_BASELINE);
-	return vts_reset_count;
-}
-
 uint64_t
 vts_era(const struct series *s)
 {
@@ -60,13 +17,7 @@ vts_era(const struct series *s)
 
 /* ---- reset ---- */
 
-static void
-count_reset(vts_word *words, void *arg)
-{
-	(void)arg;
-	vts_add(words, 1);
-}
-
+/* While no other reset runs, so that of two at once the later one's numbers stay. */
 static void
 write_baseline(vts_word *words, void *arg)
 {
@@ -143,8 +94,7 @@ int
 vts_reset(const struct vts_entry *e)
 {
 	struct wide totals[VTS_COUNTERS];
-	struct series_view view;
-	int err = find_state(&view) ? 0 : ERR_NOMEM;
+	int err = vts_state_ready() ? 0 : ERR_NOMEM;
 
 	for (unsigned i = 0; i < VTS_COUNTERS; i++)
 		totals[i] = vts_total(e, i, false);
@@ -156,7 +106,7 @@ vts_reset(const struct vts_entry *e)
 	if (err == 0)
 		err = reset_codes(e);
 	if (err == 0)
-		err = series_edit(&state, &view, SERIES_BASELINE, count_reset, NULL);
+		vts_state_count_reset();
 	return err;
 }
 
