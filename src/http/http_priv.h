@@ -22,6 +22,7 @@
 struct http_input {
 	char *p;
 	size_t cap, start, end;
+	bool pooled; /* behind its struct http_work; else of the heap */
 };
 
 struct http_gunzip;
@@ -66,7 +67,6 @@ union http_peer {
 };
 
 struct http_work {
-	struct http_work *next; /* in the pool */
 	struct http_conn *conn;
 	struct http_request req;
 	const struct http_scope *scope; /* of location, server or default server */
@@ -81,12 +81,12 @@ struct http_work {
 	bool over;    /* the connection ends with this request */
 	bool counted; /* http_run_counts was called */
 	bool has_real;
-	union http_peer real; /* the client behind a trusted proxy */
-	int64_t keep;         /* how long the connection may be idle after this request */
+	union http_peer real;   /* the client behind a trusted proxy */
+	int64_t keep;           /* how long the connection may be idle after this request */
 	struct str *set_values; /* by number, in the arena; NULL: nothing was set */
-	int64_t ended;        /* when the request was over; 0: not yet */
-	size_t scratch_n;     /* used of scratch */
-	char scratch[512];    /* for values of variables */
+	int64_t ended;          /* when the request was over; 0: not yet */
+	size_t scratch_n;       /* used of scratch */
+	char scratch[512];      /* for values of variables */
 	char id[2 * ID_LEN + 1];
 	char host[256];
 	char client[ADDR_TEXT_MAX];
@@ -115,7 +115,7 @@ struct http_work *http_work_take(struct http_conn *hc); /* NULL without memory *
 void http_work_give(struct http_work *w);
 /* Ready for the next request; input and pools kept. */
 void http_work_reset(struct http_work *w);
-/* A buffer of the pool or, beyond its size, of the heap. */
+/* A buffer of the heap, in place of a work's own. */
 bool http_input_new(struct http_input *in, size_t cap);
 void http_input_free(struct http_input *in);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/heap.h"
 #include "server/master.h"
 #include "server/state.h"
 #include "server/title.h"
@@ -233,6 +234,7 @@ main(int argc, char **argv)
 	struct options o = { 0 };
 	int parsed;
 
+	heap_tune();
 	title_init(argc, argv);
 	file_test_init();
 	core_register();
