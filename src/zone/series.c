@@ -194,20 +194,32 @@ series_get_labels(struct metric_set *set, const struct str *values)
 	return get(set, str_make(key, n), false);
 }
 
+/* The first bound that is not below value, or n. Every fourth is looked at, then three: without a branch that depends on the value. */
+static unsigned
+bucket_of(const int64_t *bounds, unsigned n, int64_t value)
+{
+	unsigned fours = 0, bucket;
+
+	for (unsigned i = 3; i < n; i += 4)
+		fours += value > bounds[i];
+	bucket = 4 * fours;
+	for (unsigned i = 4 * fours; i < 4 * fours + 3 && i < n; i++)
+		bucket += value > bounds[i];
+	return bucket;
+}
+
 void
 series_observe(struct series *s, unsigned row, int64_t value)
 {
 	const struct metric_row *r = &s->set->rows[row];
 	_Atomic uint64_t *words = &s->block[s->set->at[row]];
-	unsigned bucket = 0;
+	_Atomic uint64_t *count = &words[bucket_of(r->bounds, r->n_bounds, value)];
+	_Atomic uint64_t *sum = &words[r->n_bounds + 1];
 
-	for (unsigned i = 0; i < r->n_bounds; i++)
-		bucket += value > r->bounds[i];
-	atomic_store_explicit(&words[bucket],
-	    atomic_load_explicit(&words[bucket], memory_order_relaxed) + 1, memory_order_relaxed);
-	words += r->n_bounds + 1;
-	atomic_store_explicit(words,
-	    atomic_load_explicit(words, memory_order_relaxed) + (uint64_t)MAX(value, 0),
+	atomic_store_explicit(
+	    count, atomic_load_explicit(count, memory_order_relaxed) + 1, memory_order_relaxed);
+	atomic_store_explicit(sum,
+	    atomic_load_explicit(sum, memory_order_relaxed) + (uint64_t)MAX(value, 0),
 	    memory_order_relaxed);
 }
 

@@ -454,7 +454,22 @@ def start(folder):
     report("start with a backlog of 1 GiB: time to the first accepted request, against an empty folder", "< 2", f"{ratio:.2f}", ratio < 2, f"{times[0] * 1000:.0f} to {times[1] * 1000:.0f} ms; {backlog / MIB:.0f} MiB")
 
 
-MEASUREMENTS = {"puts": puts, "uploads": uploads, "shipping": shipping, "memory": memory, "start": start, "steady": steady}
+ZONE_TARGETS = {"increment": 5, "observation": 15, "get a known key of 21 bytes": 40}
+
+
+def zone(folder):
+    """What counting costs a process, in a zone in a file."""
+    program = BUILD / "test/bench/bench_zone"
+    subprocess.run(["make", "-s", f"B={BUILD.relative_to(TOP)}", str(program.relative_to(TOP))], cwd=TOP, check=True)
+    steps = dict(re.findall(r"^(.+?) +([0-9.]+) ns$", subprocess.run([program], check=True, capture_output=True, text=True).stdout, re.M))
+    rest = ", ".join(f"{what} {ns} ns" for what, ns in steps.items() if what not in ZONE_TARGETS)
+    for what, target in ZONE_TARGETS.items():
+        ns = float(steps[what])
+        report(f"zone: {what}", f"< {target} ns", f"{ns:.1f} ns", ns < target, rest)
+        rest = ""
+
+
+MEASUREMENTS = {"puts": puts, "uploads": uploads, "shipping": shipping, "memory": memory, "start": start, "zone": zone, "steady": steady}
 
 
 def main(names):
