@@ -45,6 +45,8 @@ id_eq(struct id a, struct id b)
 
 /* SipHash-1-3 keyed once a process, for hash tables over hostile keys. */
 uint64_t hash_str(struct str s);
+/* The same under the caller's secret key: for tables that processes share. */
+uint64_t hash_siphash13(const uint64_t k[2], struct str s);
 /* Same length and bytes, in a time that depends on the lengths only. */
 bool const_time_eq(struct str a, struct str b);
 /* Not optimised away. */

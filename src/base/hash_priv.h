@@ -17,6 +17,4 @@ typedef void sha256_fn(uint32_t state[8], const unsigned char *p, size_t n);
 sha256_fn *sha256_hw(void);
 sha256_fn sha256_soft;
 
-uint64_t hash_siphash13(const uint64_t k[2], struct str s);
-
 #endif

@@ -79,9 +79,7 @@ const struct conf_row conf_nginx_rows[] = {
 	    "etag if_modified_since max_ranges disable_symlinks types default_type "
 	    "log_not_found index",
 	    FILES),
-	WARN(IN_HTTP,
-	    "log_subrequest rewrite_log uninitialized_variable_warn "
-	    "limit_req_log_level limit_conn_log_level",
+	WARN(IN_HTTP, "log_subrequest rewrite_log uninitialized_variable_warn",
 	    "the server's own log decides what it shows"),
 	WARN(IN_HTTP,
 	    "absolute_redirect port_in_redirect server_name_in_redirect "
@@ -104,11 +102,7 @@ const struct conf_row conf_nginx_rows[] = {
 	REFUSE(
 	    ANYWHERE, "auth_basic auth_basic_user_file", "passwords are not implemented, see auth"),
 	REFUSE(ANYWHERE, "auth_request auth_request_set", "subrequests are not implemented"),
-	REFUSE(ANYWHERE, "limit_req limit_req_zone limit_req_status limit_req_dry_run",
-	    "rate limits are not implemented"),
-	REFUSE(ANYWHERE,
-	    "limit_conn limit_conn_zone limit_conn_status limit_conn_dry_run limit_zone",
-	    "limits on connections are not implemented"),
+	REFUSE(ANYWHERE, "limit_zone", "see limit_conn_zone"),
 	REFUSE(ANYWHERE, "add_header_inherit add_trailer add_trailer_inherit expires",
 	    "see add_header"),
 	REFUSE(ANYWHERE, "rewrite break if", "URIs are not rewritten, see location and return"),

@@ -73,6 +73,8 @@ struct http_listen *http_listens(struct conf *c);
 const struct http_scope *http_location_scope(const struct http_location *l);
 /* The same with all modules' structs: conf_of() gives one of them. */
 const struct conf_scope *http_location_conf(const struct http_location *l);
+/* Its path or expression as the configuration has it, without modifier. */
+struct str http_location_name(const struct http_location *l);
 
 /* The server a request belongs to: the default one of its address until it is routed. */
 const struct http_server_conf *http_request_server(const struct http_request *r);

@@ -337,3 +337,9 @@ http_location_conf(const struct http_location *l)
 {
 	return l->conf;
 }
+
+struct str
+http_location_name(const struct http_location *l)
+{
+	return l->name;
+}

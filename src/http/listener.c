@@ -36,6 +36,12 @@ http_limit_connections(unsigned max)
 	limit = max;
 }
 
+unsigned
+http_most_connections(void)
+{
+	return limit;
+}
+
 /* A wildcard socket also takes what is meant for addresses that have servers of their own. */
 static const struct http_listen *
 listen_of(const struct http_listen *l, int fd)

@@ -67,6 +67,37 @@ http_add_header(struct http_request *r, const char *name, struct str value)
 	buf_put(extra, "\r\n", 2);
 }
 
+/* Takes out the lines of that name. */
+static void
+remove_header(struct buf *extra, struct str name)
+{
+	size_t at = 0;
+
+	while (at < extra->n) {
+		char *line = extra->p + at, *end = memchr(line, '\n', extra->n - at);
+		size_t n = (size_t)(end - line) + 1; /* each ends in CR LF */
+
+		if (n > name.n && line[name.n] == ':' && str_ieq(str_make(line, name.n), name)) {
+			memmove(line, line + n, extra->n - at - n);
+			extra->n -= n;
+		} else {
+			at += n;
+		}
+	}
+}
+
+void
+http_set_header(struct http_request *r, const char *name, struct str value)
+{
+	struct buf *extra = &r->conn->work->answer.extra;
+
+	if (!is_clean(value))
+		return;
+	if (extra->n > 0 && !buf_failed(extra))
+		remove_header(extra, str_of(name));
+	http_add_header(r, name, value);
+}
+
 static char *
 put(char *to, struct str s)
 {

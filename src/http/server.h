@@ -59,6 +59,8 @@ void http_body_keep_encoding(struct http_request *r);
 /* Adds a header to the coming answer. Name and value are copied; values with control characters are
  * dropped. */
 void http_add_header(struct http_request *r, const char *name, struct str value);
+/* The same in place of those of that name that were added before. */
+void http_set_header(struct http_request *r, const char *name, struct str value);
 /* A whole answer. content_type may be NULL with an empty body. Content-Length, Date, Server,
  * X-Request-Id, Connection are added; HEAD gets no body. Parks. Errors mean the client is gone. */
 int http_reply(struct http_request *r, int status, const char *content_type, struct str body);
@@ -94,6 +96,7 @@ int http_serve(int listen_fd, const struct http_listen *l);
 /* Most connections at a time (worker_connections); beyond it the longest idle one is closed for a
  * new one. 0: no limit. */
 void http_limit_connections(unsigned max);
+unsigned http_most_connections(void); /* as set by that; 0: no limit */
 /* Stops accepting; requests in flight, and those that come within a moment (250 ms, a second on a
  * connection without one yet), are finished and get Connection: close; idle connections close. */
 void http_drain(void);

@@ -96,7 +96,9 @@ choose(const struct cells *t, cell_word *set, int64_t now)
 
 		if (atomic_load_explicit(&set[i], memory_order_relaxed) == 0)
 			return (int)i;
-		age = stamp - (uint32_t)(atomic_load_explicit(&cell[CELL_SEEN], memory_order_relaxed) >> 32);
+		age =
+		    stamp -
+		    (uint32_t)(atomic_load_explicit(&cell[CELL_SEEN], memory_order_relaxed) >> 32);
 		if (age > UINT32_MAX / 2)
 			age = 0; /* seen by one whose clock was read later */
 		if ((best < 0 || age > oldest) && !t->held(cell, now, t->arg)) {

@@ -59,8 +59,7 @@ ask(const struct resets_order *order, uint64_t number, struct str key)
 	atomic_thread_fence(memory_order_acquire);
 	if (atomic_load_explicit(&order->number, memory_order_relaxed) != number)
 		return -1;
-	return resets_match(
-	    str_make(words, strnlen((const char *)words, RESETS_PATTERN_MAX)), key);
+	return resets_match(str_make(words, strnlen((const char *)words, RESETS_PATTERN_MAX)), key);
 }
 
 bool

@@ -24,7 +24,8 @@ struct talker_cell {
 	_Atomic uint64_t seen;              /* ns */
 	_Atomic uint64_t limit, remaining;  /* at its last request */
 	_Atomic uint64_t until;             /* ns: 0, or when a refused one may come again */
-	_Atomic uint64_t text[TALKERS_TEXT / 8]; /* cut if longer, ended by a zero byte if shorter */
+	_Atomic uint64_t
+	    text[TALKERS_TEXT / 8]; /* cut if longer, ended by a zero byte if shorter */
 };
 
 /* In shared memory, one a slot; zeroed is empty. */

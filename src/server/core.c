@@ -15,6 +15,7 @@
 #include "gate/access.h"
 #include "gate/access_log.h"
 #include "gate/auth.h"
+#include "gate/limit.h"
 #include "gate/real_ip.h"
 #include "http/conf.h"
 #include "http/metrics.h"
@@ -159,8 +160,10 @@ core_register(void)
 	/* Requests pass these in the order they are registered in:
 	 * the real address; limits by address; allow and deny, auth; limits by user; admission. */
 	real_ip_register();
+	limit_register();
 	access_register();
 	auth_register();
+	limit_register_late();
 	store_conf_register();
 	stream_conf_register();
 	ingest_conf_register();

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "gate/limit.h"
 #include "server/bind.h"
 #include "server/children.h"
 #include "server/state.h"
@@ -160,6 +161,7 @@ static void
 enter_generation(struct generation *old, struct generation *next)
 {
 	master.gen = next;
+	limit_prepare(next->conf, master.zone);
 	children_follow(next);
 	open_log(core_of(next->conf));
 	log_event(LOG_INFO, "master", "configuration reloaded", LOG_I("generation", next->number),
@@ -383,6 +385,7 @@ master_run(struct conf *c, const struct generation_source *from)
 	catch_signals(&waiting);
 	if (start(c) != 0)
 		return EXIT_START;
+	limit_prepare(master.gen->conf, master.zone);
 	children_follow(master.gen);
 	children_start(PROCESS_SHIPPER);
 	children_start(PROCESS_JANITOR);

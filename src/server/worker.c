@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "gate/auth.h"
+#include "gate/limit.h"
 #include "http/metrics.h"
 #include "ingest/ingest.h"
 #include "server/bind.h"
@@ -114,6 +115,7 @@ serve(const struct process_env *env)
 		err = ingest_open(gen->conf, env->zone, env->keys, env->slot, life);
 	if (err == 0)
 		err = auth_start(gen->conf);
+	limit_start(gen->conf, env->slot);
 	introduce(env);
 	http_limit_connections(connection_limit(core_of(gen->conf)));
 	bind_forget_others(gen, env->index);

@@ -1,0 +1,161 @@
+/*
+ * What rate limits count.
+ */
+#include "gate/limit.h"
+#include "gate/limit_priv.h"
+#include "zone/janitor.h"
+#include "zone/zone.h"
+
+static const struct metric_row hit_rows[] = {
+	{ .name = "rate_limit_hits_total",
+	    .type = METRIC_COUNTER,
+	    .help = "Requests held against a rate limit, by what came of it" },
+};
+static struct metric_set hits = { .name = "rate_limit",
+	.labels = { "endpoint", "result", "policy" },
+	.rows = hit_rows,
+	.n_rows = ARRAY_LEN(hit_rows) };
+
+/* Checks take some hundred nanoseconds. */
+static const int64_t check_bounds[] = { 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 100000,
+	1000000, 10000000 };
+static const struct metric_row check_rows[] = {
+	{ .name = "rate_limit_check_duration_seconds",
+	    .type = METRIC_HISTOGRAM,
+	    .scale = 1e-9,
+	    .bounds = check_bounds,
+	    .n_bounds = ARRAY_LEN(check_bounds),
+	    .help = "Time to check the rate limits of a request; a sample of one in 16" },
+};
+static struct metric_set checks = { .name = "rate_limit_check",
+	.labels = { "endpoint" },
+	.rows = check_rows,
+	.n_rows = ARRAY_LEN(check_rows) };
+
+static const struct metric_row fallback_rows[] = {
+	{ .name = "sluice_limit_fallback_total",
+	    .type = METRIC_COUNTER,
+	    .help = "Requests whose rate limits could not be checked, by what was done: open, let "
+		    "through; closed, refused" },
+};
+static struct metric_set fallbacks = { .name = "limit_fallback",
+	.labels = { "fallback" },
+	.rows = fallback_rows,
+	.n_rows = ARRAY_LEN(fallback_rows) };
+
+enum { CELLS_USED, CELLS_EVICTED, CELLS_FULL };
+static const struct metric_row cell_rows[] = {
+	{ .name = "sluice_limit_cells",
+	    .type = METRIC_GAUGE,
+	    .help = "Clients whose rate limits are kept" },
+	{ .name = "sluice_limit_cells_evicted_total",
+	    .type = METRIC_COUNTER,
+	    .help = "Clients forgotten to make room for others, those seen longest ago first" },
+	{ .name = "sluice_limit_cells_full_total",
+	    .type = METRIC_COUNTER,
+	    .help = "Clients not taken in because all whose place was in question were at their "
+		    "limits" },
+};
+static struct metric_set cells = {
+	.name = "limit_cells", .rows = cell_rows, .n_rows = ARRAY_LEN(cell_rows)
+};
+
+static const char *const outcomes[LIMIT_OUTCOMES] = {
+	[LIMIT_HIT_ALLOWED] = "allowed",
+	[LIMIT_HIT_LIMITED] = "limited",
+	[LIMIT_HIT_PENALTY] = "penalty",
+	[LIMIT_HIT_BYPASSED] = "bypassed",
+	[LIMIT_HIT_FALLBACK] = "fallback",
+};
+
+/* ---- by workers ---- */
+
+void
+limit_count_hit(struct limit_rule *rule, enum limit_outcome outcome)
+{
+	if (unlikely(!rule->hits[outcome])) {
+		char key[SERIES_KEY_MAX];
+		struct buf b;
+
+		buf_init_fixed(&b, key, sizeof(key));
+		buf_put_str(&b, rule->endpoint);
+		buf_putc(&b, '\0');
+		buf_puts(&b, outcomes[outcome]);
+		buf_putc(&b, '\0');
+		buf_puts(&b, rule->line->label);
+		rule->hits[outcome] = series_pin(&hits, buf_str(&b));
+	}
+	series_add(rule->hits[outcome], 0, 1);
+}
+
+void
+limit_count_zone(struct str endpoint, const char *kind, struct str zone, enum limit_outcome outcome)
+{
+	char policy[128];
+	struct buf b;
+
+	buf_init_fixed(&b, policy, sizeof(policy));
+	buf_puts(&b, kind);
+	buf_putc(&b, ':');
+	buf_put_str(&b, zone);
+	series_add(series_get_labels(&hits,
+		       (const struct str[]){ endpoint, str_of(outcomes[outcome]), buf_str(&b) }),
+	    0, 1);
+}
+
+void
+limit_observe(struct limit_bound *b, int64_t ns)
+{
+	if (!b->duration)
+		b->duration = series_pin(&checks, b->endpoint);
+	series_observe(b->duration, 0, ns);
+}
+
+void
+limit_count_fallback(int fallback)
+{
+	series_add(
+	    series_get(&fallbacks, fallback == LIMIT_OPEN ? STR("open") : STR("closed")), 0, 1);
+}
+
+/* ---- by the janitor: what all keep together ---- */
+
+static void
+look(void *arg)
+{
+	static struct limit_usage before;
+	struct limit_store *s = limit_store();
+	struct series *own = series_get(&cells, STR(""));
+	struct limit_usage now;
+
+	(void)arg;
+	if (!s)
+		return;
+	limit_store_tick(s);
+	limit_store_usage(s, &now);
+	series_set(own, CELLS_USED, (int64_t)(now.narrow_used + now.wide_used));
+	if (before.size) {
+		series_add(own, CELLS_EVICTED, now.evicted - before.evicted);
+		series_add(own, CELLS_FULL, now.full - before.full);
+	}
+	before = now;
+}
+
+static void
+setup(struct conf *c)
+{
+	if (!limit_main(c)->wanted)
+		return;
+	limit_start(c, ZONE_SLOT_JANITOR);
+	janitor_add("rate limits", NS_PER_S, look, NULL);
+}
+
+void
+limit_metrics_register(void)
+{
+	metric_register(&hits);
+	metric_register(&checks);
+	metric_register(&fallbacks);
+	metric_register(&cells);
+	janitor_register(setup);
+}
