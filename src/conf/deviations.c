@@ -22,5 +22,11 @@ const struct conf_deviation conf_deviations[] = {
 				       "quantifiers are refused by the name of the POSIX form" },
 	{ "root, index, try_files", "static files are not served" },
 	{ "error pages", "JSON, unless Accept prefers text/html" },
+	{ "return in a location with limit_req, limit_conn",
+	    "limits, allow, deny and auth come first; in nginx return does" },
+	{ "limit_req_zone, limit_conn_zone",
+	    "all zones share the memory of limit_zone_size; when it is full, who was seen longest "
+	    "ago is forgotten, and if nobody can be, limit_fallback decides" },
+	{ "limit_req", "times are exact to the nanosecond; refusals carry Retry-After" },
 	{ NULL, NULL },
 };

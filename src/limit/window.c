@@ -74,7 +74,7 @@ life_of(const struct window_limit *l, uint64_t word, int64_t now)
 
 /* Counts one more in the present slot. */
 static void
-count_one(const struct window_limit *l, _Atomic uint64_t *words, int64_t now)
+count_one(const struct window_limit *l, _Atomic uint64_t words[WINDOW_WORDS], int64_t now)
 {
 	uint64_t number = (uint64_t)(now / l->slot), old, next;
 	uint64_t place = (uint64_t)(now % l->slot) * (PLACE_MASK + 1) / (uint64_t)l->slot;
@@ -96,7 +96,7 @@ count_one(const struct window_limit *l, _Atomic uint64_t *words, int64_t now)
 }
 
 void
-window_refund(const struct window_limit *l, _Atomic uint64_t *words, int64_t now)
+window_refund(const struct window_limit *l, _Atomic uint64_t words[WINDOW_WORDS], int64_t now)
 {
 	uint64_t number = (uint64_t)(now / l->slot);
 	_Atomic uint64_t *word = &words[number % WINDOW_WORDS];
@@ -131,7 +131,8 @@ wait_of(const struct window_limit *l, const int64_t *lives, const uint64_t *word
 
 /* All that counts now, in *sum, and what follows from it. */
 static struct limit_result
-look(const struct window_limit *l, const _Atomic uint64_t *words, int64_t now, int64_t *sum)
+look(const struct window_limit *l, const _Atomic uint64_t words[WINDOW_WORDS], int64_t now,
+    int64_t *sum)
 {
 	struct limit_result r = { .limit = l->count };
 	uint64_t copy[WINDOW_WORDS];
@@ -152,7 +153,7 @@ look(const struct window_limit *l, const _Atomic uint64_t *words, int64_t now, i
 }
 
 struct limit_result
-window_peek(const struct window_limit *l, const _Atomic uint64_t *words, int64_t now)
+window_peek(const struct window_limit *l, const _Atomic uint64_t words[WINDOW_WORDS], int64_t now)
 {
 	int64_t sum;
 
@@ -160,7 +161,7 @@ window_peek(const struct window_limit *l, const _Atomic uint64_t *words, int64_t
 }
 
 struct limit_result
-window_take(const struct window_limit *l, _Atomic uint64_t *words, int64_t now)
+window_take(const struct window_limit *l, _Atomic uint64_t words[WINDOW_WORDS], int64_t now)
 {
 	int64_t sum;
 	struct limit_result r = look(l, words, now, &sum);
