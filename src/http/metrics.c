@@ -144,6 +144,17 @@ note_connections(void *arg)
 
 /* ---- start ---- */
 
+/* Failures are there before the first one happened: a rate is only seen of what had a value before. */
+static void
+begin_failures(void)
+{
+	static const int failures[] = { 500, 502, 503, 504 };
+
+	for (unsigned m = 0; m < 3; m++)
+		for (size_t i = 0; i < ARRAY_LEN(failures); i++)
+			(void)series_of(methods[m], failures[i]);
+}
+
 void
 http_metrics_register(void)
 {
@@ -160,6 +171,7 @@ int
 http_metrics_start(void)
 {
 	self.http = series_pin(&http_metrics, STR(""));
+	begin_failures();
 	return loop_before_sleep(note_connections, NULL);
 }
 

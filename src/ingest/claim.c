@@ -13,6 +13,14 @@ claim_open(struct idem *t)
 	table = t;
 }
 
+bool
+ingest_key_stats(struct idem_stats *out)
+{
+	if (table != NULL)
+		*out = idem_get_stats(table);
+	return table != NULL;
+}
+
 static bool
 key_ok(struct str key)
 {

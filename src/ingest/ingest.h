@@ -31,5 +31,7 @@ struct ingest_space {
 };
 /* False: the stream has no spool here (this process is no worker). */
 bool ingest_get_space(const struct stream_conf *stream, struct ingest_space *out);
+/* Of the table of idempotency keys. False: there is none. */
+bool ingest_key_stats(struct idem_stats *out);
 
 #endif

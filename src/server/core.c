@@ -22,9 +22,11 @@
 #include "ingest/ingest.h"
 #include "s3/store.h"
 #include "server/admin_socket.h"
+#include "server/restarts.h"
 #include "ship/ship.h"
 #include "sink/stream.h"
 #include "status/health.h"
+#include "status/metrics.h"
 #include "status/vts.h"
 #include "zone/conf.h"
 #include "zone/series.h"
@@ -152,6 +154,7 @@ core_register(void)
 	series_register();
 	http_metrics_register();
 	ship_metrics_register();
+	restarts_register();
 	conf_register(&core_module);
 	zone_conf_register();
 	http_conf_register();
@@ -168,6 +171,7 @@ core_register(void)
 	stream_conf_register();
 	ingest_conf_register();
 	health_conf_register();
+	metrics_register();
 	api_conf_register();
 	admin_status_register();
 }

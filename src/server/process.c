@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "server/restarts.h"
 #include "server/title.h"
 #include "task/loop.h"
 #include "zone/series.h"
@@ -143,6 +144,7 @@ process_enter(const struct process_env *env, const char *role,
 	child.arg = arg;
 	child.slot = zone_slot(env->zone, env->slot);
 	err = series_attach(env->zone, env->slot);
+	restarts_count(role, env->restart);
 	if (err == 0)
 		err = loop_before_sleep(acknowledge_retired, NULL);
 	if (err == 0)
@@ -165,7 +167,8 @@ run_child(const struct process *p, struct generation *gen, struct zone *zone, st
 		.keys = keys,
 		.slot = p->slot,
 		.index = p->index,
-		.control = control };
+		.control = control,
+		.restart = p->lives > 0 && !p->stopping };
 	int status = roles[p->role].main(&env);
 
 	log_flush();

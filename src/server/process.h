@@ -47,6 +47,7 @@ struct process_env {
 	struct idem *keys; /* NULL: none could be had */
 	unsigned slot, index;
 	int control;
+	bool restart; /* it takes the place of one that died without having been told to */
 };
 
 /* worker.c, shipper.c, janitor.c: run until told to stop; return the exit status. */

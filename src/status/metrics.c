@@ -1,0 +1,71 @@
+/*
+ * See metrics.h.
+ */
+#include "status/metrics.h"
+
+#include "http/conf.h"
+
+static metrics_collect_fn *collectors[METRICS_COLLECTORS_MAX] = {
+	metrics_collect_server,
+	metrics_collect_processes,
+	metrics_collect_http,
+	metrics_collect_streams,
+};
+static unsigned n_collectors = 4;
+
+void
+metrics_add_collector(metrics_collect_fn *fn)
+{
+	assert(n_collectors < METRICS_COLLECTORS_MAX);
+	collectors[n_collectors++] = fn;
+}
+
+static bool
+is_shown(const struct metric_set *set)
+{
+	for (unsigned i = 0; i < set->n_rows; i++)
+		if (set->rows[i].name != NULL && set->rows[i].type != METRIC_RAW)
+			return true;
+	return false;
+}
+
+static int
+metrics_handle(struct http_request *r, void *arg)
+{
+	const struct metric_set *set;
+	struct prom p;
+
+	(void)arg;
+	if (!prom_begin(&p, r))
+		return 0;
+	for (unsigned i = 0; i < n_collectors; i++)
+		collectors[i](&p);
+	for (unsigned id = 0; (set = metric_set(id)) != NULL; id++)
+		if (is_shown(set))
+			prom_put_set(&p, set);
+	return prom_end(&p);
+}
+
+static int
+set_metrics(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
+{
+	(void)into;
+	return http_set_handler(c, node, scope, metrics_handle, NULL, "GET");
+}
+
+static const struct conf_row rows[] = {
+	{ .name = "metrics",
+	    .contexts = CONF_LOCATION,
+	    .flags = CONF_RELOAD,
+	    .set = set_metrics,
+	    .help = "the server's metrics, as Prometheus reads them (text 0.0.4)" },
+	{ .name = NULL },
+};
+
+static struct conf_module metrics_module = { .name = "metrics", .rows = rows };
+
+void
+metrics_register(void)
+{
+	conf_register(&metrics_module);
+}
