@@ -1,9 +1,8 @@
 /*
  * Appending as a worker does: order, rolling, sealing, room, waiting for space, cancelling, stopping.
  */
-#include "harness.h"
+#include "folder.h"
 
-static struct tmp tmp;
 static int64_t fake_wall;
 static uint64_t fake_room;
 static unsigned sealed_calls, orphaned_calls;
@@ -79,9 +78,7 @@ close_spool(struct spool *s)
 
 	assert_int_equal(spool_close(s, CLOCK_NEVER), 0);
 	assert_int_equal(spool_append(s, &r), ERR_STOPPING);
-	spool_free(s);
-	assert_int_equal(count_files(tmp.dir, NAME_OPEN), 0);
-	assert_int_equal(count_files(tmp.dir, NAME_PART), 0);
+	folder_close(s);
 }
 
 static int
@@ -446,8 +443,7 @@ test_cancel(void **state)
 	for (int delay = 0; delay < 12; delay++) {
 		struct harvest h;
 
-		tmp_fini(&tmp);
-		tmp_init(&tmp);
+		folder_again();
 		run(cancelling, &delay);
 		h = harvest(tmp.dir, NAME_SEALED);
 		assert_int_equal(h.err, 0);
@@ -543,37 +539,21 @@ test_close_busy(void **state)
 	harvest_free(&h);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	tmp_init(&tmp);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	tmp_fini(&tmp);
-	return 0;
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_size, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_hours, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_hour_in_one_turn, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_interval, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_full_batch, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_idle, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_without_sync, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_close_busy, setup, teardown),
+		FOLDER_TEST(test_many),
+		FOLDER_TEST(test_size),
+		FOLDER_TEST(test_hours),
+		FOLDER_TEST(test_hour_in_one_turn),
+		FOLDER_TEST(test_interval),
+		FOLDER_TEST(test_limits),
+		FOLDER_TEST(test_full_batch),
+		FOLDER_TEST(test_cancel),
+		FOLDER_TEST(test_idle),
+		FOLDER_TEST(test_without_sync),
+		FOLDER_TEST(test_close_busy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

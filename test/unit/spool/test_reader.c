@@ -2,18 +2,7 @@
  * Reading back: at every length that a file can have been cut to, with every bit turned over, with bodies longer than the
  * buffer, and finding the way again behind damage.
  */
-#include "harness.h"
-
-static struct tmp tmp;
-
-static const char *
-in_tmp(const char *name)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", tmp.dir, name);
-	return path;
-}
+#include "folder.h"
 
 static void
 write_file(const char *path, const void *p, size_t n)
@@ -96,7 +85,7 @@ static void
 test_cut(void **state)
 {
 	struct image m = small_image();
-	const char *path = in_tmp("cut");
+	const char *path = folder_path("cut");
 
 	(void)state;
 	for (size_t n = 0; n <= m.n; n++) {
@@ -130,7 +119,7 @@ static void
 test_bits(void **state)
 {
 	struct image m = small_image();
-	const char *path = in_tmp("bits");
+	const char *path = folder_path("bits");
 
 	(void)state;
 	for (size_t at = SEGMENT_HEADER_LEN; at < m.n; at++) {
@@ -164,7 +153,7 @@ static void
 test_preallocated(void **state)
 {
 	struct image m = small_image();
-	const char *path = in_tmp("zeros");
+	const char *path = folder_path("zeros");
 	int last;
 
 	(void)state;
@@ -186,7 +175,7 @@ test_long(void **state)
 	static const size_t sizes[] = { 0, READER_BUFFER - SEGMENT_FRAME_LEN - 2,
 		READER_BUFFER - SEGMENT_FRAME_LEN - 1, READER_BUFFER, 3 * READER_BUFFER + 17, 1 };
 	static unsigned char body[4 * READER_BUFFER], back[4 * READER_BUFFER];
-	const char *path = in_tmp("long");
+	const char *path = folder_path("long");
 	struct reader_record rec;
 	struct reader *r;
 	struct image m;
@@ -235,7 +224,7 @@ test_hostile_body(void **state)
 	enum { N = 1 << 20 };
 	struct segment_frame f = { .body_len = N / 2 };
 	unsigned char *body = malloc(N);
-	const char *path = in_tmp("hostile");
+	const char *path = folder_path("hostile");
 	struct reader_record rec;
 	struct reader *r;
 	struct image m;
@@ -263,7 +252,7 @@ static void
 test_open_errors(void **state)
 {
 	struct image m = small_image();
-	const char *path = in_tmp("errors");
+	const char *path = folder_path("errors");
 	struct reader *r;
 
 	(void)state;
@@ -274,22 +263,6 @@ test_open_errors(void **state)
 	write_file(path, m.p, m.n);
 	assert_int_equal(reader_open(path, 0, &r), ERR_CORRUPT);
 	free(m.p);
-}
-
-static int
-setup(void **state)
-{
-	(void)state;
-	tmp_init(&tmp);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	tmp_fini(&tmp);
-	return 0;
 }
 
 int
@@ -304,5 +277,5 @@ main(void)
 		cmocka_unit_test(test_open_errors),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }

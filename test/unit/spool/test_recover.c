@@ -4,22 +4,9 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
-#include "harness.h"
-
-static struct tmp tmp;
+#include "folder.h"
 
 #define NAME "20261122T010203000000000Z.17.4"
-
-static const char *
-at(const char *name)
-{
-	static char paths[4][512];
-	static unsigned turn;
-	char *path = paths[turn++ % 4];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", tmp.dir, name);
-	return path;
-}
 
 /* A segment as a dead worker leaves it: records, then rubbish, then preallocated zeros. */
 static size_t
@@ -100,10 +87,10 @@ test_taken(void **state)
 	assert_int_equal(spool_prepare(tmp.dir, false), 0);
 	assert_false(name_taken(tmp.dir, NAME, ""));
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-		write_text(at(forms[i]), "");
+		write_text(folder_path(forms[i]), "");
 		assert_true(name_taken(tmp.dir, NAME, ""));
 		assert_int_equal(name_taken(tmp.dir, NAME, ".open"), i != 1);
-		assert_int_equal(unlink(at(forms[i])), 0);
+		assert_int_equal(unlink(folder_path(forms[i])), 0);
 	}
 }
 
@@ -144,7 +131,7 @@ claim(const char *name, void *arg)
 	(void)arg;
 	snprintf(to, sizeof(to), "%s/aggregation/%s", tmp.dir, name);
 	if (name_kind(str_of(name)) == NAME_SEALED)
-		assert_int_equal(rename(at(name), to), 0);
+		assert_int_equal(rename(folder_path(name), to), 0);
 	return 0;
 }
 
@@ -176,11 +163,11 @@ test_torn(void **state)
 	size_t n;
 
 	(void)state;
-	n = make_orphan(at(NAME ".open"), 3, "SLfrubbish", 5000);
+	n = make_orphan(folder_path(NAME ".open"), 3, "SLfrubbish", 5000);
 	st = recover();
 	assert_int_equal(st.sealed, 1);
 	assert_int_equal(st.torn_bytes, 10);
-	assert_int_equal(stat(at(NAME), &file), 0);
+	assert_int_equal(stat(folder_path(NAME), &file), 0);
 	assert_int_equal(file.st_size, n);
 	h = harvest(tmp.dir, NAME_SEALED);
 	assert_int_equal(h.n, 3);
@@ -197,7 +184,7 @@ test_whole(void **state)
 	struct recover_stats st;
 
 	(void)state;
-	make_orphan(at(NAME ".open"), 2, "", 300000);
+	make_orphan(folder_path(NAME ".open"), 2, "", 300000);
 	st = recover();
 	assert_int_equal(st.sealed, 1);
 	assert_int_equal(st.torn_bytes, 0);
@@ -209,12 +196,12 @@ test_empty(void **state)
 	struct recover_stats st;
 
 	(void)state;
-	make_orphan(at(NAME "1.open"), 0, "", 300000);
-	make_orphan(at(NAME "2.open"), 0, "rubbish", 0);
-	write_text(at(NAME "3.open"), "");
-	write_text(at(NAME "4.open"), "short");
-	write_text(at(NAME "5.part"), "whatever");
-	assert_int_equal(truncate(at(NAME "3.open"), 1 << 20), 0);
+	make_orphan(folder_path(NAME "1.open"), 0, "", 300000);
+	make_orphan(folder_path(NAME "2.open"), 0, "rubbish", 0);
+	write_text(folder_path(NAME "3.open"), "");
+	write_text(folder_path(NAME "4.open"), "short");
+	write_text(folder_path(NAME "5.part"), "whatever");
+	assert_int_equal(truncate(folder_path(NAME "3.open"), 1 << 20), 0);
 	st = recover();
 	assert_int_equal(st.empty, 5);
 	assert_int_equal(st.sealed, 0);
@@ -231,15 +218,15 @@ test_damaged_header(void **state)
 	int fd;
 
 	(void)state;
-	make_orphan(at(NAME ".open"), 3, "", 0);
-	fd = open(at(NAME ".open"), O_RDWR);
+	make_orphan(folder_path(NAME ".open"), 3, "", 0);
+	fd = open(folder_path(NAME ".open"), O_RDWR);
 	assert_int_equal(pwrite(fd, "X", 1, 20), 1);
 	close(fd);
 	st = recover();
 	assert_int_equal(st.sealed + st.empty, 0);
-	assert_int_equal(access(at(NAME ".open.corrupt"), F_OK), 0);
+	assert_int_equal(access(folder_path(NAME ".open.corrupt"), F_OK), 0);
 	st = recover();
-	assert_int_equal(access(at(NAME ".open.corrupt"), F_OK), 0);
+	assert_int_equal(access(folder_path(NAME ".open.corrupt"), F_OK), 0);
 }
 
 /* Who holds the lock keeps the file. */
@@ -250,9 +237,9 @@ test_busy(void **state)
 	int fd;
 
 	(void)state;
-	make_orphan(at(NAME ".open"), 3, "", 10);
-	write_text(at(NAME "1.part"), "x");
-	fd = open(at(NAME ".open"), O_RDWR);
+	make_orphan(folder_path(NAME ".open"), 3, "", 10);
+	write_text(folder_path(NAME "1.part"), "x");
+	fd = open(folder_path(NAME ".open"), O_RDWR);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
 	st = recover();
 	assert_int_equal(st.busy, 1);
@@ -290,9 +277,9 @@ test_sealed_meanwhile(void **state)
 
 	(void)state;
 	table.open = open_and_slip;
-	make_orphan(at(NAME ".open"), 3, "", 0);
-	snprintf(slip_from, sizeof(slip_from), "%s", at(NAME ".open"));
-	snprintf(slip_to, sizeof(slip_to), "%s", at(NAME));
+	make_orphan(folder_path(NAME ".open"), 3, "", 0);
+	snprintf(slip_from, sizeof(slip_from), "%s", folder_path(NAME ".open"));
+	snprintf(slip_to, sizeof(slip_to), "%s", folder_path(NAME));
 	file_calls = &table;
 	st = recover();
 	file_calls = &file_calls_real;
@@ -371,14 +358,14 @@ test_origin_records(void **state)
 	memset(big, 'b', 200000);
 	big[200000] = '\0';
 	assert_int_equal(spool_prepare(tmp.dir, false), 0);
-	write_text(at("1795309323000000001.12.ann"), "{\"a\":1}");
-	write_text(at("1795309323000000002.13.bob.part"), "line 1\nline 2\n");
-	write_text(at("aggregation/1795309323000000003.12.ann"), big);
-	write_text(at("1795309323000000004.12.empty"), "");
-	write_text(at("aggregation/aggregate_1795309323.gz"), "partial");
-	write_text(at("uploading/aggregate_1795309999.gz"), "unsent");
-	write_text(at("notes.txt"), "not of the gateway");
-	make_orphan(at(NAME), 1, "", 0);
+	write_text(folder_path("1795309323000000001.12.ann"), "{\"a\":1}");
+	write_text(folder_path("1795309323000000002.13.bob.part"), "line 1\nline 2\n");
+	write_text(folder_path("aggregation/1795309323000000003.12.ann"), big);
+	write_text(folder_path("1795309323000000004.12.empty"), "");
+	write_text(folder_path("aggregation/aggregate_1795309323.gz"), "partial");
+	write_text(folder_path("uploading/aggregate_1795309999.gz"), "unsent");
+	write_text(folder_path("notes.txt"), "not of the gateway");
+	make_orphan(folder_path(NAME), 1, "", 0);
 	st = recover(); /* which must not take any of them for its own */
 	assert_int_equal(st.sealed + st.empty, 0);
 	st = take_in(false);
@@ -394,9 +381,9 @@ test_origin_records(void **state)
 	assert_string_equal(h.at[2].body, "line 1\nline 2\n");
 	assert_int_equal(h.at[3].body_n, 200000);
 	harvest_free(&h);
-	assert_int_equal(access(at("aside/aggregate_1795309323.gz"), F_OK), 0);
-	assert_int_equal(access(at("aside/aggregate_1795309999.gz"), F_OK), 0);
-	assert_int_equal(access(at("notes.txt"), F_OK), 0);
+	assert_int_equal(access(folder_path("aside/aggregate_1795309323.gz"), F_OK), 0);
+	assert_int_equal(access(folder_path("aside/aggregate_1795309999.gz"), F_OK), 0);
+	assert_int_equal(access(folder_path("notes.txt"), F_OK), 0);
 	st = take_in(false);
 	assert_int_equal(st.sealed + st.empty, 0);
 	free(big);
@@ -409,7 +396,7 @@ uri_of(const char *name)
 	struct reader_record rec;
 	struct reader *r;
 
-	assert_int_equal(reader_open(at(name), 0, &r), 0);
+	assert_int_equal(reader_open(folder_path(name), 0, &r), 0);
 	assert_int_equal(reader_header(r)->flags, SEGMENT_SINGLE | SEGMENT_OBJECT);
 	assert_int_equal(reader_next(r, &rec), 1);
 	assert_true(str_copyz(out, sizeof(out), segment_get_attr(rec.attrs, SEGMENT_ATTR_URI)));
@@ -424,9 +411,10 @@ test_origin_objects(void **state)
 
 	(void)state;
 	assert_int_equal(spool_prepare(tmp.dir, true), 0);
-	write_text(at("20261122010203.123456.77.https%3A%2F%2Fx.example%2Fa+b.png"), "png");
-	write_text(at("20261122010203.5.77.https%3A%2F%2Fx%2F100%"), "half a second");
-	write_text(at("uploading/20261122010205.77.screenshot"), "");
+	write_text(
+	    folder_path("20261122010203.123456.77.https%3A%2F%2Fx.example%2Fa+b.png"), "png");
+	write_text(folder_path("20261122010203.5.77.https%3A%2F%2Fx%2F100%"), "half a second");
+	write_text(folder_path("uploading/20261122010205.77.screenshot"), "");
 	assert_int_equal(take_in(true).sealed, 3);
 	h = harvest(tmp.dir, NAME_SEALED);
 	assert_int_equal(h.n, 3);
@@ -440,38 +428,22 @@ test_origin_objects(void **state)
 	harvest_free(&h);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	tmp_init(&tmp);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	tmp_fini(&tmp);
-	return 0;
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_taken, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_collision, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_torn, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_whole, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_empty, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_damaged_header, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_sealed_meanwhile, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_recovered_while_made, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_origin_records, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_origin_objects, setup, teardown),
+		FOLDER_TEST(test_names),
+		FOLDER_TEST(test_taken),
+		FOLDER_TEST(test_collision),
+		FOLDER_TEST(test_torn),
+		FOLDER_TEST(test_whole),
+		FOLDER_TEST(test_empty),
+		FOLDER_TEST(test_damaged_header),
+		FOLDER_TEST(test_busy),
+		FOLDER_TEST(test_sealed_meanwhile),
+		FOLDER_TEST(test_recovered_while_made),
+		FOLDER_TEST(test_origin_records),
+		FOLDER_TEST(test_origin_objects),
 	};
 
 	log_threshold = LOG_ERROR + 1;

@@ -1,13 +1,12 @@
 /*
  * What the spool tells of records with attributes: once for each, whatever went wrong and whether or not anybody still waits.
  */
-#include "harness.h"
+#include "folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
 
-static struct tmp tmp;
 static uint64_t fake_room;
 static bool fail_write, fail_sync, sealed_too_early;
 static struct {
@@ -245,28 +244,18 @@ test_upload(void **state)
 static int
 setup(void **state)
 {
-	(void)state;
 	memset(&told, 0, sizeof(told));
 	sealed_too_early = false;
-	tmp_init(&tmp);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	tmp_fini(&tmp);
-	return 0;
+	return folder_setup(state);
 }
 
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_append, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_leave, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_upload, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_append, setup, folder_teardown),
+		cmocka_unit_test_setup_teardown(test_leave, setup, folder_teardown),
+		cmocka_unit_test_setup_teardown(test_upload, setup, folder_teardown),
 	};
 	static struct file_ops calls;
 

@@ -1,27 +1,9 @@
 /*
  * Counting a segment's records from its end: as many as a reader finds, whatever is in them.
  */
-#include "harness.h"
+#include "folder.h"
 
 #include "spool/tally.h"
-
-static struct tmp tmp;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	tmp_init(&tmp);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	tmp_fini(&tmp);
-	return 0;
-}
 
 /* A segment of these bodies, sealed, under path. */
 struct making {
@@ -161,19 +143,17 @@ tells_what_is_no_segment(void **state)
 	assert_int_equal(records, 0);
 }
 
-#define TALLY_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TALLY_TEST(counts_small_ones),
-		TALLY_TEST(counts_one),
-		TALLY_TEST(counts_those_that_end_long),
-		TALLY_TEST(counts_an_object),
-		TALLY_TEST(is_not_deceived),
-		TALLY_TEST(counts_up_to_the_damage),
-		TALLY_TEST(tells_what_is_no_segment),
+		FOLDER_TEST(counts_small_ones),
+		FOLDER_TEST(counts_one),
+		FOLDER_TEST(counts_those_that_end_long),
+		FOLDER_TEST(counts_an_object),
+		FOLDER_TEST(is_not_deceived),
+		FOLDER_TEST(counts_up_to_the_damage),
+		FOLDER_TEST(tells_what_is_no_segment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,8 @@
 /*
  * Uploads: streamed, visible only after their commit, gone without a trace after an abort; many at once; objects.
  */
-#include "harness.h"
+#include "folder.h"
 
-static struct tmp tmp;
 static unsigned char body[3 << 20];
 static uint64_t fake_room;
 static uint64_t added_bytes;
@@ -36,15 +35,6 @@ open_spool(bool object)
 	assert_int_equal(spool_prepare(tmp.dir, object), 0);
 	assert_int_equal(spool_new(&opt, &s), 0);
 	return s;
-}
-
-static void
-close_spool(struct spool *s)
-{
-	assert_int_equal(spool_close(s, CLOCK_NEVER), 0);
-	spool_free(s);
-	assert_int_equal(count_files(tmp.dir, NAME_OPEN), 0);
-	assert_int_equal(count_files(tmp.dir, NAME_PART), 0);
 }
 
 /* The one sealed segment holds exactly the first n bytes of body, written by user with these attributes. */
@@ -99,7 +89,7 @@ stream(void *arg)
 	assert_int_equal(count_files(tmp.dir, NAME_SEALED), 1);
 	assert_int_equal(added_bytes, 64 + 40 + 3 + 5 + p->n);
 	assert_int_equal(spool_get_stats(s).records, 1);
-	close_spool(s);
+	folder_close(s);
 }
 
 static void
@@ -124,8 +114,7 @@ test_stream(void **state)
 
 		run(stream, &p);
 		check_one(p.n, "ann", "attrs", SEGMENT_SINGLE);
-		tmp_fini(&tmp);
-		tmp_init(&tmp);
+		folder_again();
 	}
 }
 
@@ -142,7 +131,7 @@ aborting(void *arg)
 	assert_int_equal(spool_upload_write(u, body, sizeof(body)), 0);
 	assert_true(count_files(tmp.dir, NAME_PART) > 0);
 	spool_upload_abort(u);
-	close_spool(s);
+	folder_close(s);
 	assert_int_equal(added_bytes, 0);
 }
 
@@ -180,7 +169,7 @@ no_room(void *arg)
 	assert_int_equal(
 	    spool_upload_begin(s, str_make(body, 1), str_make(body, SEGMENT_META_MAX), 0, &u),
 	    ERR_TOO_LARGE);
-	close_spool(s);
+	folder_close(s);
 }
 
 static void
@@ -204,7 +193,7 @@ object(void *arg)
 
 	(void)arg;
 	assert_int_equal(spool_append(s, &r), 0);
-	close_spool(s);
+	folder_close(s);
 }
 
 static void
@@ -253,7 +242,7 @@ many(void *arg)
 	}
 	while (left)
 		assert_int_equal(waitq_park(&all_done, CLOCK_NEVER), 0);
-	close_spool(shared);
+	folder_close(shared);
 }
 
 static void
@@ -302,7 +291,7 @@ cancelling(void *arg)
 		assert_int_equal(task_sleep_until(clock_mono() + 20 * NS_PER_US), 0);
 	task_cancel(h);
 	assert_int_equal(task_join(h, CLOCK_NEVER), 0);
-	close_spool(shared);
+	folder_close(shared);
 	assert_true(result == 0 || result == ERR_CANCELLED);
 	assert_int_equal(count_files(tmp.dir, NAME_SEALED), result == 0);
 }
@@ -313,37 +302,20 @@ test_cancel(void **state)
 	(void)state;
 	for (int yields = 0; yields < 25; yields++) {
 		run(cancelling, &yields);
-		tmp_fini(&tmp);
-		tmp_init(&tmp);
+		folder_again();
 	}
-}
-
-static int
-setup(void **state)
-{
-	(void)state;
-	tmp_init(&tmp);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	tmp_fini(&tmp);
-	return 0;
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_stream, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_abort, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_room, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_object, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
+		FOLDER_TEST(test_stream),
+		FOLDER_TEST(test_abort),
+		FOLDER_TEST(test_no_room),
+		FOLDER_TEST(test_object),
+		FOLDER_TEST(test_many),
+		FOLDER_TEST(test_cancel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
