@@ -387,6 +387,7 @@ def test_broken_gzip_400(sluice, embedded, kind):
 
 
 @pytest.mark.parametrize("limit", ["client_max_body_size 1m;", "client_max_body_size 8m; gunzip_max 1m;"])
+@pytest.mark.plain
 def test_gzip_bomb_413(server, embedded, limit):
     sluice = server(streams=embedded.streams, server=limit, main="worker_processes 1;")
     bomb = gzip.compress(b"\0" * (4 << 20)) * 100

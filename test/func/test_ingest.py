@@ -78,6 +78,7 @@ def test_long_bodies_arrive_whole(sluice, embedded, mib):
     assert hashlib.sha256(embedded.specimen.get(key).body).digest() == hashlib.sha256(body).digest()
 
 
+@pytest.mark.plain
 def test_memory_does_not_grow_with_the_body(server, embedded):
     sluice = server(streams=embedded.streams, main="worker_processes 1;")
     piece = b"m" * (1 << 20)

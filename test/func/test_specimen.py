@@ -142,6 +142,7 @@ def test_empty_specimen_is_an_object_too(sluice, bucket):
     assert bucket.get(key).body == b""
 
 
+@pytest.mark.plain
 def test_a_long_specimen_streams_through(server, minio, bucket):
     sluice = server(store=minio, bucket=bucket, streams={"specimen": STREAM}, main="worker_processes 1;")
     put(sluice, "warm.bin", b"x")
