@@ -84,8 +84,8 @@ parse_seconds(struct str text, int64_t *us)
 	struct str rest = text, whole = str_split(&rest, '.');
 	uint64_t s = 0, fraction = 0;
 
-	if (str_to_u64(whole, &s) < 0 || s > 1000000 || rest.n > 6 ||
-	    (rest.p != NULL && str_to_u64(rest, &fraction) < 0))
+	if ((str_to_u64(whole, &s) < 0 && (whole.n > 0 || rest.n == 0)) || s > 1000000 ||
+	    rest.n > 6 || (rest.p != NULL && str_to_u64(rest, &fraction) < 0))
 		return ERR_BAD;
 	for (size_t i = rest.n; i < 6; i++)
 		fraction *= 10;
