@@ -51,6 +51,8 @@ ifeq ($(EVENT) $(shell uname -s),kqueue Linux)
 CPPFLAGS += -Itest/kqueue
 LIB_OBJ += $(B)/obj/test/kqueue/kevent.c.o
 endif
+# Files of web pages, a folder src/LAYER/web each, become tables in the library: LAYER_web (src/http/asset.h).
+LIB_OBJ += $(patsubst src/%/web,$(B)/obj/%/web.c.o,$(wildcard src/*/web))
 LIB := $(B)/libsluice.a
 
 objects = $(patsubst src/%,$(B)/obj/%.o,$(wildcard src/$1/*.c))
@@ -87,6 +89,17 @@ $(B)/obj/%.c.o: src/%.c $(B)/config.mk | $(VENDOR_LIBS)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(COMPILE) $(if $(SANITIZE),,$(FRAME)) -c -o $@ $<
+
+$(B)/obj/%.c.o: $(B)/obj/%.c $(B)/config.mk
+	@echo "  CC    $<"
+	$(Q)$(COMPILE) -c -o $@ $<
+
+.PRECIOUS: $(B)/obj/%/web.c
+.SECONDEXPANSION:
+$(B)/obj/%/web.c: ci/embed src/%/web $$(wildcard src/$$*/web/*)
+	@mkdir -p $(@D)
+	@echo "  EMBED src/$*/web"
+	$(Q)ci/embed src/$*/web $*_web >$@
 
 $(B)/obj/%.S.o: src/%.S $(B)/config.mk
 	@mkdir -p $(@D)
