@@ -194,6 +194,8 @@ http_totals(struct http_totals *out)
 {
 	struct series_view v;
 
+	if (self.http)
+		note_connections(NULL); /* who asks sees its own request */
 	*out = (struct http_totals){ .requests = all_requests() };
 	if (!series_find(&http_metrics, STR(""), &v))
 		return;

@@ -56,6 +56,8 @@ void prom_comment(struct prom *p, struct str text);
 /* Appends name="value" escaped, with a comma before it if b is not empty. Control characters and bytes that are not UTF-8 become \xHH, and so
  * does a backslash that stands before an x: different values stay different. */
 void prom_label(struct buf *b, const char *name, struct str value);
+/* The same for values that are made printable before they are told apart (status/vts_key.h): a backslash is a backslash. */
+void prom_label_printable(struct buf *b, const char *name, struct str value);
 
 /* ---- sample by sample ---- */
 
@@ -78,6 +80,7 @@ struct prom_source {
 	/* The labels' names; none: the set's, and values from the key. */
 	const char *const *labels;
 	unsigned n_labels;
+	bool printable; /* the values are as prom_label_printable takes them */
 	/* Words to keep of each series. 0: all of the set's words, as series_sum gives them, so that a row's column is set->at[row]. */
 	unsigned n_columns;
 	/* Fills one series' label values (n_labels of them, set to those of the key before) and columns (zeroed; after series_sum if n_columns is 0);

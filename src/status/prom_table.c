@@ -33,11 +33,13 @@ struct taking {
 static int
 keep_labels(struct taking *t, const struct str *values)
 {
+	void (*put)(struct buf *, const char *, struct str) =
+	    t->src->printable ? prom_label_printable : prom_label;
 	struct prom_snapshot *s = t->s;
 
 	buf_reset(&t->one);
 	for (unsigned i = 0; i < t->n_labels; i++)
-		prom_label(&t->one, t->names[i], values[i]);
+		put(&t->one, t->names[i], values[i]);
 	buf_put_str(&s->labels, buf_str(&t->one));
 	s->label_at[s->n + 1] = (uint32_t)s->labels.n;
 	return buf_failed(&t->one) ? buf_failed(&t->one) : buf_failed(&s->labels);

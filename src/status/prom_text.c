@@ -105,7 +105,7 @@ plain_length(struct str s)
 
 /* The byte at the start of s, which cannot stand as it is. */
 static void
-put_escaped(struct buf *b, struct str s)
+put_escaped(struct buf *b, struct str s, bool printable)
 {
 	unsigned char c = (unsigned char)s.p[0];
 
@@ -113,7 +113,7 @@ put_escaped(struct buf *b, struct str s)
 		buf_put(b, "\\n", 2);
 	} else if (c == '"') {
 		buf_put(b, "\\\"", 2);
-	} else if (c == '\\' && !(s.n > 1 && s.p[1] == 'x')) {
+	} else if (c == '\\' && (printable || s.n < 2 || s.p[1] != 'x')) {
 		buf_put(b, "\\\\", 2);
 	} else {
 		buf_put(b, "\\\\x", 3);
@@ -121,8 +121,8 @@ put_escaped(struct buf *b, struct str s)
 	}
 }
 
-void
-prom_label(struct buf *b, const char *name, struct str value)
+static void
+put_label(struct buf *b, const char *name, struct str value, bool printable)
 {
 	size_t n;
 
@@ -135,9 +135,21 @@ prom_label(struct buf *b, const char *name, struct str value)
 		buf_put(b, value.p, n);
 		value = str_from(value, n);
 		if (value.n > 0) {
-			put_escaped(b, value);
+			put_escaped(b, value, printable);
 			value = str_from(value, 1);
 		}
 	}
 	buf_putc(b, '"');
+}
+
+void
+prom_label(struct buf *b, const char *name, struct str value)
+{
+	put_label(b, name, value, false);
+}
+
+void
+prom_label_printable(struct buf *b, const char *name, struct str value)
+{
+	put_label(b, name, value, true);
 }

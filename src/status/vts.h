@@ -93,8 +93,8 @@ struct vts_entry {
 	struct str name;  /* the server zone, or the filter's key */
 };
 
-/* Walks the nodes of a kind in an order that stays the same; *cursor starts at 0, false at the end. A walk may go on after parking. The
- * sets' `other` (what did not fit into the zone) comes with the rest. */
+/* Walks the nodes of a kind that have counted a request, in an order that stays the same; *cursor starts at 0, false at the end. A walk may
+ * go on after parking. The sets' `other` (what did not fit into the zone) comes with the rest. */
 bool vts_next(enum vts_kind kind, uint32_t *cursor, struct vts_entry *out);
 /* group is ignored for servers. False: there is none. */
 bool vts_find(enum vts_kind kind, struct str group, struct str name, struct vts_entry *out);

@@ -15,12 +15,40 @@ name_entry(struct vts_entry *e)
 	e->name = rest.p != NULL ? rest : STR("");
 }
 
+/* A walk over the blocks that are added up. */
+static const struct vts_node_block *
+next_block(const struct vts_entry *e, uint32_t *cursor)
+{
+	const vts_word *words;
+	unsigned slot;
+
+	while ((words = series_next_block(&e->view, cursor, &slot)) != NULL)
+		if (slot != SERIES_BASELINE)
+			return (const struct vts_node_block *)words;
+	return NULL;
+}
+
+/* A process readies the nodes of its configuration, after a deletion, too: there is one once a request counts. */
+static bool
+is_used(const struct vts_entry *e)
+{
+	const struct vts_node_block *b;
+	uint32_t cursor = 0;
+
+	while ((b = next_block(e, &cursor)) != NULL)
+		if (vts_load(&b->last_ms) != 0)
+			return true;
+	return false;
+}
+
 bool
 vts_next(enum vts_kind kind, uint32_t *cursor, struct vts_entry *out)
 {
 	out->kind = kind;
-	if (!series_next(vts_set(kind), cursor, &out->view))
-		return false;
+	do {
+		if (!series_next(vts_set(kind), cursor, &out->view))
+			return false;
+	} while (!is_used(out));
 	name_entry(out);
 	return true;
 }
@@ -29,7 +57,7 @@ bool
 vts_find_key(enum vts_kind kind, const struct vts_key *key, struct vts_entry *out)
 {
 	out->kind = kind;
-	if (!series_find(vts_set(kind), vts_key_str(key), &out->view))
+	if (!series_find(vts_set(kind), vts_key_str(key), &out->view) || !is_used(out))
 		return false;
 	name_entry(out);
 	return true;
@@ -55,19 +83,6 @@ baseline_of(const struct vts_entry *e)
 {
 	return (const struct vts_node_block *)series_block(
 	    vts_set(e->kind), &e->view, SERIES_BASELINE);
-}
-
-/* A walk over the blocks that are added up. */
-static const struct vts_node_block *
-next_block(const struct vts_entry *e, uint32_t *cursor)
-{
-	const vts_word *words;
-	unsigned slot;
-
-	while ((words = series_next_block(&e->view, cursor, &slot)) != NULL)
-		if (slot != SERIES_BASELINE)
-			return (const struct vts_node_block *)words;
-	return NULL;
 }
 
 /* ---- counters ---- */
