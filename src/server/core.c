@@ -28,6 +28,7 @@
 #include "status/health.h"
 #include "status/metrics.h"
 #include "status/vts.h"
+#include "status/vts_view.h"
 #include "zone/conf.h"
 #include "zone/series.h"
 #include "zone/zone.h"
@@ -160,6 +161,7 @@ core_register(void)
 	http_conf_register();
 	access_log_register();
 	vts_register();
+	vts_view_register();
 	/* Requests pass these in the order they are registered in:
 	 * the real address; limits by address; allow and deny, auth; limits by user; admission. */
 	real_ip_register();
