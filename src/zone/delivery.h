@@ -1,6 +1,6 @@
 /*
  * What the shipper says about the delivery of each stream, for health and status in other processes: one writer, readers that never
- * block it (a sequence lock). What a shipper said last stays when it dies; its heartbeat tells how old that may be.
+ * block it. What a shipper said last stays when it dies; its heartbeat tells how old that may be.
  */
 #ifndef SLUICE_ZONE_DELIVERY_H
 #define SLUICE_ZONE_DELIVERY_H

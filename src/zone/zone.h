@@ -23,8 +23,8 @@ struct zone_stream {
 	_Atomic uint64_t
 	    orphaned; /* by any worker: segments given up after a failed write or sync */
 	/* by the shipper, through zone/delivery.h */
-	_Atomic uint32_t delivery_sequence;
-	_Atomic uint64_t delivery[ZONE_DELIVERY_WORDS];
+	_Atomic uint32_t deliveries;
+	_Atomic uint64_t delivery[2][ZONE_DELIVERY_WORDS];
 };
 
 struct zone_slot {
