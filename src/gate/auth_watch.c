@@ -1,7 +1,9 @@
 /*
  * Keys files read again: a task in each worker looks once a second, on a helper, whether a file is another one than it was.
  */
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -99,10 +101,23 @@ watch(void *arg)
 	free(r);
 }
 
+/* The master reads as root, we as the configured user. */
+static void
+warn_unreadable(const struct auth_scope *main)
+{
+	for (const struct auth_file *f = main->files; f != NULL; f = f->next)
+		if (access(f->path, R_OK) != 0)
+			log_event(LOG_WARN, "auth",
+			    "keys file not readable by the workers: changes count after a reload "
+			    "only",
+			    LOG_S("file", f->path), LOG_ERRNO(errno), LOG_END);
+}
+
 int
 auth_start(struct conf *c)
 {
 	struct auth_scope *main = conf_of(conf_main(c), &auth_module);
 
+	warn_unreadable(main);
 	return main->files ? task_go("keys", watch, main, NULL) : 0;
 }

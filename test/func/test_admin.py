@@ -1,0 +1,158 @@
+"""The admin API: over its socket for whoever may open that, over TCP with an admin key; what it shows of processes and streams."""
+
+import os
+import signal
+import stat
+
+import pytest
+
+from lib.admin import api, new_key
+from lib.wait import wait_until
+
+
+@pytest.fixture
+def sluice(server, embedded):
+    return server(streams=embedded.streams)
+
+
+def by_role(sluice):
+    found = {}
+    for process in api(sluice, "/api/workers").json["workers"]:
+        found.setdefault(process["role"], []).append(process)
+    return found
+
+
+def test_socket(server, embedded):
+    sluice = server(streams=embedded.streams)
+    path = sluice.state_dir / "admin.sock"
+    assert stat.S_ISSOCK(path.stat().st_mode) and stat.S_IMODE(path.stat().st_mode) == 0o660
+    assert api(sluice, "/health").text == '{"status":"healthy"}\n'
+    assert api(sluice, "/usage", "PUT", b"x").status == 404  # nothing but what is for operators
+    # It outlives a reload, and what is left of it by a crash is replaced.
+    sluice.reload()
+    wait_until(lambda: api(sluice, "/api/status").json["configuration"] == 2, "the new configuration is in force")
+    sluice.kill_all()
+    assert path.exists()
+    sluice.start()
+    assert api(sluice, "/api/status").json["configuration"] == 1
+    assert sluice.stop() == 0
+    assert not path.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change users")
+def test_socket_of_another_user(server, embedded, tmp_path):
+    for folder in (tmp_path, *tmp_path.parents):
+        if str(folder).startswith("/tmp/"):
+            folder.chmod(0o755)
+    embedded_dir = tmp_path / "out"
+    embedded_dir.mkdir(exist_ok=True)
+    os.chown(embedded_dir, 12345, 23456)
+    sluice = server(streams=embedded.streams, main="user 12345:23456;")
+    found = (sluice.state_dir / "admin.sock").stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12345, 23456, 0o660)
+    assert api(sluice, "/api/status").status == 200
+
+
+def test_where_the_socket_is(server, embedded, tmp_path):
+    elsewhere = tmp_path / "a.sock"
+    sluice = server(streams=embedded.streams, main=f"admin_socket {elsewhere};")
+    assert elsewhere.is_socket() and not (sluice.state_dir / "admin.sock").exists()
+    sluice.stop()
+    sluice = server(streams=embedded.streams, main="admin_socket off;")
+    assert not list(sluice.state_dir.glob("*.sock"))
+
+
+def test_status(sluice):
+    sluice.put("/usage", b"x")
+    status = api(sluice, "/api/status").json
+    assert status["processes"]["workers"] == status["processes"]["workers_wanted"] == 2
+    assert (status["processes"]["stuck"], status["processes"]["missing"]) == (0, 0)
+    assert status["streams"]["configured"] == 3 and status["streams"]["held"] == 0
+    assert 0 < status["uptime_seconds"] < 600 and not status["stopping"]
+    assert status["state_dir"] == str(sluice.state_dir)
+
+
+def test_workers(sluice):
+    processes = by_role(sluice)
+    children = sluice.children()
+    assert [p["pid"] for p in processes["master"]] == [sluice.pid]
+    assert [p["pid"] for p in processes["shipper"]] == children["shipper"]
+    assert {p["pid"] for p in processes["worker"]} == set(children["worker"])
+    assert all(p["status"] == "running" and p["restarts"] == 0 for group in processes.values() for p in group)
+    victim = children["worker"][0]
+    os.kill(victim, signal.SIGKILL)
+    sluice.wait_child("worker", but=children["worker"])
+
+    def restarted():
+        workers = by_role(sluice)["worker"]
+        return sorted(p["restarts"] for p in workers) == [0, 1] and victim not in [p["pid"] for p in workers]
+
+    wait_until(restarted, lambda: f"one worker was restarted: {by_role(sluice)}")
+
+
+def test_connections_are_counted(sluice):
+    def total():
+        return sum(p["connections"] for p in by_role(sluice)["worker"])
+
+    sluice.get("/health")  # kept alive by the session
+    wait_until(lambda: total() >= 1, "the connection is seen")
+    sluice.session.close()
+    wait_until(lambda: total() == 0, "its end is seen")
+
+
+def test_streams(server, scripted_store):
+    scripted_store.stop()
+    streams = {"usage": "sink s3 s bucket={bucket} prefix=usage/; bundle_interval 50ms; retry initial=20ms max_interval=50ms; breaker failures=3 open=60s;"}
+    sluice = server(store=scripted_store, bucket="scripted", streams=streams)
+    sluice.put("/usage", b"waits")
+
+    def away():
+        [s] = api(sluice, "/api/streams").json["streams"]
+        return s["status"] == "away" and s
+
+    s = wait_until(away, lambda: f"the breaker shows: {api(sluice, '/api/streams').text}")
+    assert (s["name"], s["mode"], s["sink"], s["breaker"]) == ("usage", "bundle", "s3:s/scripted", "open")
+    assert s["failures"] >= 3 and "refused" in s["last_error"] and s["spool_bytes"] > 0
+    wait_until(lambda: api(sluice, "/api/streams").json["streams"][0]["oldest_seconds"] > 0, "what waits has an age")
+    assert api(sluice, "/api/status").json["streams"]["held"] == 1
+    sluice.reap()
+
+
+def test_errors(sluice):
+    answer = api(sluice, "/api/none")
+    assert (answer.status, answer.json) == (404, {"error": "Not Found"})
+    answer = api(sluice, "/api/status", "POST")
+    assert (answer.status, answer.json, answer.headers["allow"]) == (405, {"error": "Method Not Allowed"}, "GET, HEAD")
+    assert {e["path"] for e in api(sluice, "/api/").json["endpoints"]} >= {"/api/status", "/api/workers", "/api/streams"}
+
+
+def test_over_tcp_only_with_an_admin_key(server, embedded, tmp_path):
+    keys = tmp_path / "keys"
+    secrets = {role: new_key(keys, role, f"--role={role}") for role in ("admin", "service", "user")}
+    location = f"location /api/ {{ auth_keys {keys}; admin_api; }}"
+    sluice = server(streams=embedded.streams, http="auth user_token;", server=location)
+
+    def ask(**headers):
+        answer = sluice.get("/api/status", headers=headers)
+        return answer.status_code, answer.json()
+
+    assert ask() == (401, {"error": "Missing X-API-Key header or Authorization header"})
+    assert ask(USER_TOKEN="admin")[0] == 401
+    assert ask(**{"X-API-Key": "sk_wrong"}) == (401, {"error": "Invalid API key"})
+    for role in ("service", "user"):
+        assert ask(**{"X-API-Key": secrets[role]})[0] == 403
+    assert ask(**{"X-API-Key": secrets["admin"]})[0] == 200
+    assert ask(Authorization=f"Bearer {secrets['admin']}")[0] == 200
+
+
+def test_without_admin_api_there_is_nothing_over_tcp(sluice):
+    assert sluice.get("/api/status").status_code == 404
+
+
+def test_what_surrounds_it_does_not_reach_the_socket(server, embedded):
+    """Neither auth nor access rules nor the access log of the http block hold on it, and -T does not show it."""
+    sluice = server(streams=embedded.streams, http="auth user_token; deny all;")
+    assert api(sluice, "/api/status").status == 200
+    assert sluice.get("/health").status_code == 403
+    sluice.wait_log("uri=/health")
+    assert "/api/status" not in sluice.log()
