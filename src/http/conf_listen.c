@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "http/conf_priv.h"
 
 static struct http_listen *
@@ -80,85 +81,71 @@ by_text(const void *a, const void *b)
 	return str_cmp((*x)->text, (*y)->text);
 }
 
+/* The tables of one listen while they are filled. */
+struct naming {
+	struct conf *c;
+	struct http_listen *l;
+	struct map seen[HTTP_NAME_KINDS]; /* by text: the same name twice is the first one's */
+};
+
 static int
-longest_first(const void *a, const void *b)
+add_name(struct naming *m, struct http_name *name)
 {
-	const struct http_name *const *x = a, *const *y = b;
-
-	return ((*x)->text.n < (*y)->text.n) - ((*x)->text.n > (*y)->text.n);
-}
-
-static void
-add_name(struct conf *c, struct http_listen *l, struct http_name **table, unsigned *n,
-    struct http_name *name)
-{
+	struct http_name_table *t = &m->l->names->kinds[name->kind];
 	char text[ADDR_TEXT_MAX];
 
-	for (unsigned i = 0; i < *n; i++) {
-		if (name->kind == HTTP_NAME_REGEX || !str_eq(table[i]->text, name->text))
-			continue;
-		addr_text(&l->addr, true, text);
-		conf_warn(c, name->node, "conflicting server name \"%.*s\" on %s, ignored",
-		    STR_ARG(name->text), text);
-		return;
-	}
-	table[(*n)++] = name;
-}
-
-static void
-add_names(struct conf *c, struct http_listen *l, struct http_server_conf *server)
-{
-	struct http_names *t = l->names;
-
-	for (struct http_name *n = server->names; n; n = n->next) {
-		switch (n->kind) {
-		case HTTP_NAME_EXACT:
-			add_name(c, l, t->exact, &t->n_exact, n);
-			break;
-		case HTTP_NAME_SUFFIX:
-			add_name(c, l, t->suffix, &t->n_suffix, n);
-			break;
-		case HTTP_NAME_PREFIX:
-			add_name(c, l, t->prefix, &t->n_prefix, n);
-			break;
-		case HTTP_NAME_REGEX:
-			add_name(c, l, t->regex, &t->n_regex, n);
-			break;
+	if (name->kind != HTTP_NAME_REGEX) {
+		if (map_get(&m->seen[name->kind], name->text)) {
+			addr_text(&m->l->addr, true, text);
+			conf_warn(m->c, name->node,
+			    "conflicting server name \"%.*s\" on %s, ignored", STR_ARG(name->text),
+			    text);
+			return 0;
 		}
+		if (map_put(&m->seen[name->kind], name->text, name) < 0)
+			return ERR_NOMEM;
 	}
+	t->at[t->n++] = name;
+	return 0;
 }
 
-static unsigned
-count_names(const struct http_site *site)
+/* Room for the names, by kind, of the servers that listen there. */
+static int
+make_room(struct conf *c, const struct http_site *site, struct http_listen *l)
 {
-	unsigned n = 0;
+	unsigned n[HTTP_NAME_KINDS] = { 0 };
 
 	for (const struct http_server_conf *s = site->servers; s; s = s->next)
-		for (const struct http_name *name = s->names; name; name = name->next)
-			n++;
-	return n;
+		for (const struct http_name *name = s->names; name && binds_to(s, l);
+		     name = name->next)
+			n[name->kind]++;
+	for (unsigned k = 0; k < HTTP_NAME_KINDS; k++) {
+		struct http_name ***at = &l->names->kinds[k].at;
+
+		*at = arena_alloc(conf_arena(c), (n[k] + 1) * sizeof(**at));
+		if (!*at)
+			return ERR_NOMEM;
+	}
+	return 0;
 }
 
 static int
 make_names(struct conf *c, struct http_site *site, struct http_listen *l)
 {
-	unsigned n = count_names(site);
-	struct http_names *t = l->names;
-	struct http_name **room = arena_alloc(conf_arena(c), 4 * (n + 1) * sizeof(*room));
+	struct naming m = { .c = c, .l = l };
+	int err = make_room(c, site, l);
 
-	if (!room)
-		return ERR_NOMEM;
-	t->exact = room;
-	t->suffix = room + n;
-	t->prefix = room + 2 * n;
-	t->regex = room + 3 * n;
-	for (struct http_server_conf *s = site->servers; s; s = s->next)
-		if (binds_to(s, l))
-			add_names(c, l, s);
-	qsort(t->exact, t->n_exact, sizeof(*t->exact), by_text);
-	qsort(t->suffix, t->n_suffix, sizeof(*t->suffix), longest_first);
-	qsort(t->prefix, t->n_prefix, sizeof(*t->prefix), longest_first);
-	return 0;
+	for (struct http_server_conf *s = site->servers; s && err == 0; s = s->next)
+		for (struct http_name *n = s->names; n && err == 0 && binds_to(s, l); n = n->next)
+			err = add_name(&m, n);
+	for (unsigned k = 0; k < HTTP_NAME_KINDS; k++) {
+		struct http_name_table *t = &l->names->kinds[k];
+
+		map_fini(&m.seen[k]);
+		if (err == 0 && k != HTTP_NAME_REGEX)
+			qsort(t->at, t->n, sizeof(struct http_name *), by_text);
+	}
+	return err;
 }
 
 static bool

@@ -75,7 +75,13 @@ struct http_name {
 	struct http_name *next;
 	const struct conf_node *node;
 	struct str text; /* lower case; of "*.example.org" ".example.org", of "mail.*" "mail." */
-	enum { HTTP_NAME_EXACT, HTTP_NAME_SUFFIX, HTTP_NAME_PREFIX, HTTP_NAME_REGEX } kind;
+	enum http_name_kind {
+		HTTP_NAME_EXACT,
+		HTTP_NAME_SUFFIX, /* from a dot on */
+		HTTP_NAME_PREFIX, /* up to a dot */
+		HTTP_NAME_REGEX,
+		HTTP_NAME_KINDS
+	} kind;
 	regex_t regex;
 	const struct http_server_conf *server;
 };
@@ -104,13 +110,12 @@ struct http_server_conf {
 	struct tls_server *tls; /* set where a listen has ssl */
 };
 
-/* The names of all servers on one listen, for looking up. Arrays of pointers in the arena. */
+/* The names of all servers on one listen, for looking up, by kind: sorted, expressions in the order of the file. Arrays of pointers in the arena. */
 struct http_names {
-	struct http_name **exact;  /* sorted */
-	struct http_name **suffix; /* longest first */
-	struct http_name **prefix; /* longest first */
-	struct http_name **regex;  /* in order */
-	unsigned n_exact, n_suffix, n_prefix, n_regex;
+	struct http_name_table {
+		struct http_name **at;
+		unsigned n;
+	} kinds[HTTP_NAME_KINDS];
 };
 
 /* What hangs on the main scope. */

@@ -33,16 +33,17 @@ http_normalise_host(struct str host, char *out, size_t cap)
 }
 
 static const struct http_server_conf *
-find_exact(const struct http_names *names, struct str host)
+find_text(const struct http_names *names, enum http_name_kind kind, struct str text)
 {
-	unsigned low = 0, high = names->n_exact;
+	const struct http_name_table *t = &names->kinds[kind];
+	unsigned low = 0, high = t->n;
 
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
-		int order = str_cmp(host, names->exact[middle]->text);
+		int order = str_cmp(text, t->at[middle]->text);
 
 		if (order == 0)
-			return names->exact[middle]->server;
+			return t->at[middle]->server;
 		if (order < 0)
 			high = middle;
 		else
@@ -51,22 +52,27 @@ find_exact(const struct http_names *names, struct str host)
 	return NULL;
 }
 
+/* A wildcard's text begins or ends at a dot and is not the whole: so all that may match are looked up, the longest first. */
 static const struct http_server_conf *
 find_wildcard(const struct http_names *names, struct str host)
 {
-	for (unsigned i = 0; i < names->n_suffix; i++)
-		if (host.n > names->suffix[i]->text.n && str_ends(host, names->suffix[i]->text))
-			return names->suffix[i]->server;
-	for (unsigned i = 0; i < names->n_prefix; i++)
-		if (host.n > names->prefix[i]->text.n && str_starts(host, names->prefix[i]->text))
-			return names->prefix[i]->server;
-	return NULL;
+	const struct http_server_conf *s = NULL;
+
+	if (names->kinds[HTTP_NAME_SUFFIX].n > 0)
+		for (size_t i = 1; i < host.n && !s; i++)
+			if (host.p[i] == '.')
+				s = find_text(names, HTTP_NAME_SUFFIX, str_from(host, i));
+	if (names->kinds[HTTP_NAME_PREFIX].n > 0)
+		for (size_t n = host.n - (host.n > 0); n > 0 && !s; n--)
+			if (host.p[n - 1] == '.')
+				s = find_text(names, HTTP_NAME_PREFIX, str_sub(host, 0, n));
+	return s;
 }
 
 static const struct http_server_conf *
 find_plain(const struct http_listen *l, struct str host)
 {
-	const struct http_server_conf *s = find_exact(l->names, host);
+	const struct http_server_conf *s = find_text(l->names, HTTP_NAME_EXACT, host);
 
 	return s ? s : find_wildcard(l->names, host);
 }
@@ -83,20 +89,20 @@ static int
 find_server(
     const struct http_listen *l, struct str host, bool regex, const struct http_server_conf **out)
 {
-	const struct http_names *names = l->names;
+	const struct http_name_table *regexes = &l->names->kinds[HTTP_NAME_REGEX];
 
 	*out = find_plain(l, host);
 	if (*out)
 		return 0;
 	*out = l->servers;
 	/* An absent name is no text for an expression. */
-	if (names->n_regex == 0 || host.n == 0)
+	if (regexes->n == 0 || host.n == 0)
 		return 0;
 	if (!regex)
 		return ERR_AGAIN;
-	for (unsigned i = 0; i < names->n_regex; i++)
-		if (regexec(&names->regex[i]->regex, host.p, 0, NULL, 0) == 0) {
-			*out = names->regex[i]->server;
+	for (unsigned i = 0; i < regexes->n; i++)
+		if (regexec(&regexes->at[i]->regex, host.p, 0, NULL, 0) == 0) {
+			*out = regexes->at[i]->server;
 			break;
 		}
 	return 0;

@@ -161,7 +161,8 @@ servers_by_name(void **state)
 	    "server { listen 8080; server_name Example.org .sub.example; location /exact { } }"
 	    "server { listen 8080; server_name *.example.org; location /suffix { } }"
 	    "server { listen 8080; server_name *.b.example.org; location /longer { } }"
-	    "server { listen 8080; server_name mail.* mail.x.*; location /prefix { } }"
+	    "server { listen 8080; server_name mail.*; location /prefix { } }"
+	    "server { listen 8080; server_name mail.x.*; location /prefix2 { } }"
 	    "server { listen 8080; server_name ~^www[0-9]+\\.; location /regex { } }"
 	    "server { listen 8080; server_name \"\"; location /empty { } } }");
 	static const struct {
@@ -177,6 +178,9 @@ servers_by_name(void **state)
 		{ "x.b.example.org", "/longer", "/longer" },
 		{ "b.example.org", "/suffix", "/suffix" },
 		{ "mail.net", "/prefix", "/prefix" },
+		{ "mail.x.net", "/prefix2", "/prefix2" },
+		{ "mail.xx.net", "/prefix", "/prefix" },
+		{ "mail.", "/default", "/default" },
 		{ "mail.example.org", "/suffix", "/suffix" },
 		{ "www12.net", "/regex", "/regex" },
 		{ "WWW3.net", "/regex", "/regex" },
@@ -190,6 +194,44 @@ servers_by_name(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		route_is(c, cases[i].host, cases[i].path, cases[i].name);
 	conf_free(c);
+}
+
+/* Each of many servers by names of each kind; the second of two of the same name is told. */
+static void
+many_servers(void **state)
+{
+	enum { MANY = 10000 };
+	struct str messages;
+	struct buf text;
+	struct conf *c;
+	char host[64], path[32];
+
+	(void)state;
+	buf_init(&text, 0);
+	buf_puts(&text, "http {");
+	for (int i = 0; i < MANY; i++)
+		buf_printf(&text,
+		    "server { listen 8080; server_name h%d.example *.s%d.example p%d.* twice%d; "
+		    "location /%d { } }\n",
+		    i, i, i, i / 2, i);
+	buf_puts(&text, "}");
+	buf_putc(&text, '\0');
+	assert_false(buf_failed(&text));
+	c = load_good(text.p);
+	for (int i = 0; i < MANY; i += 97) {
+		static const char *const forms[] = { "h%d.example", "a.b.s%d.example", "p%d.c.d" };
+
+		snprintf(path, sizeof(path), "/%d", i);
+		for (size_t k = 0; k < ARRAY_LEN(forms); k++) {
+			snprintf(host, sizeof(host), forms[k], i);
+			route_is(c, host, path, path);
+		}
+	}
+	messages = conf_messages(c);
+	assert_non_null(
+	    memmem(messages.p, messages.n, "t:2: conflicting server name \"twice0\"", 36));
+	conf_free(c);
+	buf_fini(&text);
 }
 
 static void
@@ -378,6 +420,7 @@ main(void)
 		cmocka_unit_test(nested_locations),
 		cmocka_unit_test(needs_helper_only_for_expressions),
 		cmocka_unit_test(servers_by_name),
+		cmocka_unit_test(many_servers),
 		cmocka_unit_test(first_names),
 		cmocka_unit_test(listens),
 		cmocka_unit_test(inheritance),
