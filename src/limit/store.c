@@ -116,10 +116,10 @@ resume_clock(struct limit_head *h)
 
 /* ---- making, attaching ---- */
 
+/* In memory that is all zero: nothing but the head is touched. */
 static void
 format(struct limit_head *h, size_t size, unsigned slots)
 {
-	memset(h, 0, size);
 	h->version = LIMIT_STORE_VERSION;
 	h->size = size;
 	h->slots = slots;
@@ -147,10 +147,13 @@ limit_store_make(struct zone *z, uint64_t size)
 	h = zone_area(z, LIMIT_STORE_AREA, LIMIT_STORE_VERSION, size, &fresh);
 	if (!h)
 		return ERR_NOMEM;
-	if (fresh || !is_valid(h, size, slots))
-		format(h, size, slots);
-	else
+	if (!fresh && is_valid(h, size, slots)) {
 		resume_clock(h);
+	} else {
+		if (!fresh)
+			memset(h, 0, size);
+		format(h, size, slots);
+	}
 	h->life++;
 	return 0;
 }

@@ -386,6 +386,7 @@ master_run(struct conf *c, const struct generation_source *from)
 	if (start(c) != 0)
 		return EXIT_START;
 	limit_prepare(master.gen->conf, master.zone);
+	zone_unload(master.zone);
 	children_follow(master.gen);
 	children_start(PROCESS_SHIPPER);
 	children_start(PROCESS_JANITOR);

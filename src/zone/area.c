@@ -226,6 +226,14 @@ zone_area_find(const struct zone *z, const char *name, size_t *size)
 }
 
 void
+zone_unload(struct zone *z)
+{
+	for (unsigned i = 0; i < z->head.n_areas; i++)
+		if (z->fd >= 0 && z->head.areas[i].at != 0)
+			(void)madvise(z->maps[i].at, z->head.areas[i].size, MADV_DONTNEED);
+}
+
+void
 zone_areas_drop(struct zone *z)
 {
 	for (unsigned i = 0; i < z->head.n_areas; i++)

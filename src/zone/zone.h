@@ -84,6 +84,8 @@ int64_t zone_stop_deadline(const struct zone *z);
 #define ZONE_AREAS_MAX 32
 #define ZONE_AREA_NAME_MAX 24 /* with its zero byte */
 void *zone_area(struct zone *z, const char *name, uint32_t version, size_t size, bool *fresh);
+/* What this process has touched of the areas leaves its memory; it is in the file. For the master, once it has made them all. */
+void zone_unload(struct zone *z);
 /* NULL: there is none, or it was made after this process. size may be NULL. */
 void *zone_area_find(const struct zone *z, const char *name, size_t *size);
 
