@@ -172,6 +172,7 @@ orphans_task(void *arg)
 		ship->streams[i].idle = false;
 		ship_stream_wake(&ship->streams[i]);
 	}
+	waitq_wake_all(&ship->drained); /* streams tell by themselves, where there are any */
 }
 
 void

@@ -146,6 +146,13 @@ def test_hanging_store_does_not_hold_up_the_end(server, scripted_store):
 
 
 @pytest.mark.sanitize
+
+
+def test_a_server_without_streams_does_not_wait_for_its_shipper(server):
+    sluice = server(main="worker_shutdown_timeout 1h;")
+    assert sluice.stop() == 0
+
+
 def test_second_signal_stops_fast(server, scripted_store):
     scripted_store.script(hang(), key="^usage/2", times=None)
     sluice = server(store=scripted_store, bucket="scripted", main="worker_shutdown_timeout 60s;")
