@@ -149,15 +149,49 @@ open_sink(struct ship_stream *s)
 	return err;
 }
 
+struct weigh_job {
+	const struct stream_conf *conf;
+	unsigned files;
+	struct scan_usage usage;
+};
+
+static int
+weigh_on_disk(void *arg)
+{
+	struct weigh_job *job = arg;
+	int err = scan_waiting(job->conf->dir, &job->files);
+
+	return err ? err
+		   : scan_usage(job->conf->dir, job->conf->mode == STREAM_OBJECT, &job->usage);
+}
+
+/* Tells what waits where no planner runs that would look. */
+static void
+weigh(struct ship_stream *s)
+{
+	struct weigh_job *job = calloc(1, sizeof(*job));
+
+	if (job == NULL)
+		return;
+	job->conf = s->conf;
+	s->added_before = zone_added(s->ship->zone, s->conf->index);
+	metrics_look_begins(s);
+	if (ship_block(weigh_on_disk, job) == 0)
+		ship_stream_report(s, job->files, 0, &job->usage);
+	free(job);
+}
+
 /* A stream's task. A destination that cannot be opened holds up its own stream only. */
 static void
 stream_run(void *arg)
 {
 	struct ship_stream *s = arg;
 
-	while (open_sink(s) != 0)
+	while (open_sink(s) != 0) {
+		weigh(s);
 		if (task_sleep_until(clock_mono() + s->conf->breaker_open) != 0)
 			return;
+	}
 	if (s->conf->mode == STREAM_OBJECT)
 		object_run(s);
 	else
