@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "server/bind.h"
 #include "server/state.h"
-#include "zone/zone.h"
+#include "sink/stream.h"
 
 static void
 log_lines(enum log_level level, char *messages)
@@ -63,8 +63,15 @@ generation_load(
 	return NULL;
 }
 
+static void
+claim_streams(struct generation *gen, struct zone *zone)
+{
+	for (struct stream_conf *s = stream_first(gen->conf); s != NULL; s = s->next)
+		s->index = zone_stream_claim(zone, s->name, gen->number);
+}
+
 struct generation *
-generation_new(struct conf *c, const struct generation *old)
+generation_new(struct conf *c, const struct generation *old, struct zone *zone)
 {
 	struct generation *gen = calloc(1, sizeof(*gen));
 
@@ -76,8 +83,10 @@ generation_new(struct conf *c, const struct generation *old)
 	gen->listens = http_listens(c);
 	if (bind_generation(gen, old, (unsigned)core_of(c)->workers) != 0)
 		goto fail;
-	if (state_prepare(c) == 0)
+	if (state_prepare(c) == 0) {
+		claim_streams(gen, zone);
 		return gen;
+	}
 	bind_release(gen, old);
 fail:
 	free(gen);

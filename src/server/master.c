@@ -189,7 +189,7 @@ reload(void)
 		return;
 	}
 	if (c != NULL)
-		next = generation_new(c, old);
+		next = generation_new(c, old, master.zone);
 	if (next != NULL)
 		enter_generation(old, next);
 	else
@@ -363,7 +363,7 @@ start(struct conf *c)
 		conf_free(c);
 		return -1;
 	}
-	master.gen = generation_new(c, NULL);
+	master.gen = generation_new(c, NULL, master.zone);
 	if (master.gen == NULL)
 		return -1;
 	if (state_write_pid(core_of(c)) == 0)

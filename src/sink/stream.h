@@ -23,7 +23,8 @@ struct stream_retry {
 struct stream_conf {
 	struct stream_conf *next;
 	struct str name; /* [a-z0-9_-]{1,64}, none of the server's own words */
-	unsigned index;  /* in the zone: order of appearance */
+	unsigned
+	    index; /* of its row in the zone (zone_stream_claim); before that order of appearance */
 	const char *dir; /* state_dir/name; filled in by the server, which knows state_dir */
 	struct sink_conf *sink;
 	int mode, validate;

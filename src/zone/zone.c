@@ -171,7 +171,7 @@ zone_name(const struct zone *z)
 	return z->name;
 }
 
-/* ---- slots, streams ---- */
+/* ---- slots ---- */
 
 unsigned
 zone_slots(const struct zone *z)
@@ -184,24 +184,6 @@ zone_slot(struct zone *z, unsigned slot)
 {
 	assert(slot < z->n);
 	return &z->shared->slots[slot];
-}
-
-struct zone_stream *
-zone_stream(struct zone *z, unsigned stream)
-{
-	assert(stream < ZONE_MAX_STREAMS);
-	return &z->shared->streams[stream];
-}
-
-uint64_t
-zone_added(struct zone *z, unsigned stream)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < z->n; i++)
-		sum +=
-		    atomic_load_explicit(&z->shared->slots[i].added[stream], memory_order_relaxed);
-	return sum;
 }
 
 void

@@ -14,9 +14,13 @@
 enum { ZONE_SLOT_MASTER, ZONE_SLOT_SHIPPER, ZONE_SLOT_JANITOR, ZONE_SLOT_WORKER };
 
 #define ZONE_MAX_STREAMS 64
+#define ZONE_STREAM_NAME_MAX 64
 #define ZONE_DELIVERY_WORDS 24
 
 struct zone_stream {
+	/* by the master: whose row it is, and the number of the last configuration that had it; 0: nobody's yet */
+	char name[ZONE_STREAM_NAME_MAX + 1];
+	uint32_t configuration;
 	/* By the shipper: bytes of the stream's folder tree at its last look, less what zone_added gave when that look began. With
 	 * zone_added of now it is what is there now, or a little more: nothing is left out, some may count twice until the next look. */
 	_Atomic uint64_t disk_base;
@@ -67,6 +71,9 @@ unsigned zone_slots(const struct zone *z);
 const char *zone_name(const struct zone *z); /* as vts_zone gives it */
 struct zone_slot *zone_slot(struct zone *z, unsigned slot);
 struct zone_stream *zone_stream(struct zone *z, unsigned stream);
+/* In the master, for each stream of a new configuration (at most ZONE_MAX_STREAMS of them; configurations are numbered from 1 on), before the fork of its processes: the
+ * row that the stream of this name had before, so that figures stay with their stream over reloads; else the one that nobody has had for longest. */
+unsigned zone_stream_claim(struct zone *z, struct str name, uint32_t configuration);
 /* What all slots together put into the stream since start. */
 uint64_t zone_added(struct zone *z, unsigned stream);
 

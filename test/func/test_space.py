@@ -3,9 +3,11 @@ there is room again."""
 
 import contextlib
 import os
+import signal
 import subprocess
 
 import pytest
+import requests
 
 from lib import raw
 from lib.config import native
@@ -57,6 +59,25 @@ def small_disk(tmp_path):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", path], check=True)
     yield path
     subprocess.run(["umount", "-l", path], check=True)
+
+
+def test_room_stays_with_its_stream_when_a_reload_reorders_them(server, tmp_path):
+    """What a stream holds is known by its name: neither another order nor new ones in between change who has room."""
+    streams = {name: f"sink dir {tmp_path}/out/{name}; bundle_interval 1h; spool_size 1m;" for name in ("usage", "error", "new")}
+    sluice = server(streams={name: streams[name] for name in ("usage", "error")})
+    fill(sluice, 16_000)
+    fill(sluice, 1000)
+    old = set(sluice.children("worker"))
+    [shipper] = sluice.children("shipper")
+    os.kill(shipper, signal.SIGSTOP)  # nobody looks at the disk anew
+    sluice.configure(streams={name: streams[name] for name in ("new", "error", "usage")})
+    sluice.reload()
+    wait_until(lambda: (now := set(sluice.children("worker"))) and not now & old, sluice.tail)
+    put = lambda path: requests.put(sluice.url + path, b"x" * 1000, headers={"USER_TOKEN": "u"}, timeout=20).status_code
+    for _ in range(5):
+        assert (put("/usage"), put("/error"), put("/new")) == (503, 204, 204)
+    os.kill(shipper, signal.SIGCONT)
+    assert sluice.stop() == 0
 
 
 @pytest.mark.parametrize("size", [20_000, 100_000], ids=["short", "long"])
