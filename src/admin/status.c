@@ -5,7 +5,9 @@
 
 #include "admin/api.h"
 #include "base/clock.h"
+#include "gate/limit_admin.h"
 #include "status/figures.h"
+#include "zone/series.h"
 
 static bool
 is_stopping(void)
@@ -83,6 +85,23 @@ write_stream_totals(struct json_writer *w)
 	json_close(w);
 }
 
+static void
+write_zone(struct json_writer *w)
+{
+	struct series_usage u;
+
+	series_usage(&u);
+	json_open(w, "zone", '{');
+	json_put_cstr(w, "name", zone_name(figures_server()->zone));
+	json_put_bool(w, "kept", zone_has_file(figures_server()->zone));
+	json_put_u64(w, "size_bytes", u.size);
+	json_put_u64(w, "used_bytes", u.used);
+	json_put_u64(w, "series", u.entries);
+	json_put_u64(w, "dropped", u.dropped);
+	json_close(w);
+	json_put_cstr(w, "limits", limit_admin_state());
+}
+
 static int
 show_status(struct api_call *call)
 {
@@ -92,6 +111,7 @@ show_status(struct api_call *call)
 	write_server(w);
 	write_processes(w);
 	write_stream_totals(w);
+	write_zone(w);
 	json_close(w);
 	return 200;
 }

@@ -5,6 +5,11 @@
 
 #include "ctl/manual.h"
 
+static const struct ctl_option limits_options[] = {
+	{ "top", "N", "how many clients are listed, those with the most requests first (20)" },
+	{ NULL, NULL, NULL },
+};
+
 static const struct ctl_option keys_new_options[] = {
 	{ "role", "ROLE", "admin, service or user (default: user)" },
 	{ "expires", "WHEN", "a time such as 2027-01-01T00:00:00Z, or from now: 90d, 12h" },
@@ -33,6 +38,13 @@ const struct ctl_command ctl_commands[] = {
 	    "exit status 0 if a record could be accepted now, else 1",
 	    "For the health check of a container. A server that cannot be reached is not healthy. "
 	    "What is wrong without keeping records out is shown, too, and is no failure." },
+	{ "limits list", "", 0, 0, limits_options, limits_list_run,
+	    "the rate limits in force, and who talks most", NULL },
+	{ "limits reset", "PATTERN", 1, 1, NULL, limits_reset_run,
+	    "forgets what is known of clients, punishments included",
+	    "A key is ratelimit:ENDPOINT:IDENTIFIER as limits list shows it; * stands for "
+	    "anything: "
+	    "'ratelimit:usage:*'." },
 	{ "keys new", "NAME", 1, 1, keys_new_options, keys_new_run,
 	    "makes an API key and prints it, once",
 	    "The file, which is made if need be, keeps only its SHA-256. A server that uses the "

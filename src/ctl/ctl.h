@@ -67,6 +67,8 @@ int status_run(struct ctl *ctl, const struct ctl_args *args);
 int streams_run(struct ctl *ctl, const struct ctl_args *args);
 int workers_run(struct ctl *ctl, const struct ctl_args *args);
 int health_run(struct ctl *ctl, const struct ctl_args *args);
+int limits_list_run(struct ctl *ctl, const struct ctl_args *args);
+int limits_reset_run(struct ctl *ctl, const struct ctl_args *args);
 int keys_new_run(struct ctl *ctl, const struct ctl_args *args);
 int keys_list_run(struct ctl *ctl, const struct ctl_args *args);
 int keys_revoke_run(struct ctl *ctl, const struct ctl_args *args);

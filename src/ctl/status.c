@@ -73,6 +73,18 @@ put_streams(struct buf *out, struct str d, struct buf *room)
 }
 
 static void
+put_zone(struct buf *out, struct str d)
+{
+	char used[32], size[32];
+
+	table_format_bytes(document_u64(d, "zone.used_bytes"), used);
+	table_format_bytes(document_u64(d, "zone.size_bytes"), size);
+	buf_printf(out, "%s of %s used, %llu series, %llu dropped", used, size,
+	    (unsigned long long)document_u64(d, "zone.series"),
+	    (unsigned long long)document_u64(d, "zone.dropped"));
+}
+
+static void
 line(struct table *t, const char *name, struct buf *text)
 {
 	table_cstr(t, name);
@@ -107,6 +119,10 @@ status_run(struct ctl *ctl, const struct ctl_args *args)
 	line(&t, "connections", &text);
 	put_streams(&text, d, &room);
 	line(&t, "streams", &text);
+	put_zone(&text, d);
+	line(&t, "zone", &text);
+	buf_put_str(&text, document_text(d, "limits", &room));
+	line(&t, "limits", &text);
 	table_print(&t);
 	buf_fini(&text);
 	buf_fini(&room);

@@ -11,6 +11,14 @@
 
 #define KEY_PREFIX "ratelimit:"
 
+const char *
+limit_admin_state(void)
+{
+	if (limit_store() != NULL)
+		return "ok";
+	return limit_conf() != NULL && limit_main(limit_conf())->wanted ? "unusable" : "off";
+}
+
 /* ---- list ---- */
 
 static void
@@ -21,7 +29,7 @@ put_store(struct json_writer *w, const struct limit_store *s)
 	if (s)
 		limit_store_usage(s, &u);
 	json_open(w, "store", '{');
-	json_put_cstr(w, "state", s ? "ok" : limit_main(limit_conf())->wanted ? "unusable" : "off");
+	json_put_cstr(w, "state", limit_admin_state());
 	json_put_u64(w, "bytes", u.size);
 	json_put_u64(w, "cells", u.narrow);
 	json_put_u64(w, "used", u.narrow_used);

@@ -9,6 +9,9 @@
 
 #define LIMIT_ADMIN_TOP_MAX 1000
 
+/* Of the store: "ok"; "off": nothing is limited; "unusable": limit_fallback decides. */
+const char *limit_admin_state(void);
+
 /* Writes one object:
  *	{"store":{"state":"ok"|"unusable"|"off","bytes":…,"cells":…,"used":…,"wide_cells":…,"wide_used":…,"evicted":…,"full":…,"resets":…},
  *	 "policies":[{"name":…,"limits":[{"policy":"per-ip","limit":60,"count":60,"period":60.000,"window":"bucket"|"sliding"},…],

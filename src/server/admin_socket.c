@@ -15,6 +15,9 @@ static const struct {
 } plain[] = {
 	{ "access_log", "off" },
 	{ "allow", "all" },
+	{ "limit", "off" },
+	{ "limit_req_dry_run", "on" },
+	{ "limit_conn_dry_run", "on" },
 	{ "vhost_traffic_status", "off" },
 };
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "admin/api.h"
+#include "admin/limits.h"
 #include "admin/status.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -176,6 +177,7 @@ core_register(void)
 	metrics_register();
 	api_conf_register();
 	admin_status_register();
+	admin_limits_register();
 }
 
 const struct core_conf *

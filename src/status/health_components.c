@@ -2,9 +2,10 @@
  * The components of the verbose health: one function each, in a table. Each writes one member and says what is wrong.
  */
 #include "base/clock.h"
-#include "conf/conf.h"
+#include "gate/limit_admin.h"
 #include "status/figures.h"
 #include "status/health.h"
+#include "zone/series.h"
 
 #define SECONDS(ns) (double)(ns) / (double)NS_PER_S
 
@@ -100,10 +101,60 @@ write_destinations(struct health *h)
 	json_close(&h->json);
 }
 
+/* A counter without labels, by the name that /metrics has for it. */
+static uint64_t
+counter(const char *name)
+{
+	const struct metric_set *set;
+	struct series_view v;
+
+	for (unsigned id = 0; (set = metric_set(id)) != NULL; id++)
+		for (unsigned row = 0; row < set->n_rows; row++)
+			if (set->rows[row].name != NULL && strcmp(set->rows[row].name, name) == 0)
+				return series_find(set, STR(""), &v) ? series_value(set, &v, row)
+								     : 0;
+	return 0;
+}
+
+static void
+write_zone(struct health *h)
+{
+	bool has_file = zone_has_file(figures_server()->zone);
+	struct series_usage u;
+
+	series_usage(&u);
+	json_open(&h->json, "zone", '{');
+	json_put_cstr(&h->json, "name", zone_name(figures_server()->zone));
+	json_put_cstr(&h->json, "status", has_file ? "ok" : "not_kept");
+	json_put_u64(&h->json, "size_bytes", u.size);
+	json_put_u64(&h->json, "used_bytes", u.used);
+	json_put_u64(&h->json, "series", u.entries);
+	json_put_u64(&h->json, "series_max", u.entries_max);
+	json_put_u64(&h->json, "dropped", u.dropped);
+	json_put_u64(&h->json, "set_aside", counter("sluice_zone_set_aside_total"));
+	json_close(&h->json);
+	if (!has_file)
+		health_degrade(h, "zone: no file could be made; counts end with the server");
+}
+
+static void
+write_limits(struct health *h)
+{
+	const char *state = limit_admin_state();
+
+	json_open(&h->json, "limits", '{');
+	json_put_cstr(&h->json, "status", state);
+	json_close(&h->json);
+	if (strcmp(state, "unusable") == 0)
+		health_degrade(h, "limits: no store; limit_fallback decides");
+}
+
 static void (*const components[])(struct health *h) = {
 	write_processes,
 	write_spools,
 	write_destinations,
+	write_zone,
+	write_limits,
 };
 
 void

@@ -118,6 +118,29 @@ def test_streams(server, scripted_store):
     sluice.reap()
 
 
+LIMITS = "limit_policy api { per_ip 2r/h; } limit api;"
+
+
+def test_limits(server, embedded):
+    """They are shown and forgotten; the admin socket itself is not limited."""
+    sluice = server(streams=embedded.streams, http=LIMITS)
+    assert [sluice.get("/health").status_code for _ in range(3)] == [200, 200, 429]
+    limits = api(sluice, "/api/limits").json
+    [policy] = limits["policies"]
+    assert (policy["name"], limits["store"]["state"]) == ("api", "ok")
+    talker = next(t for t in limits["top"] if t["key"].endswith(":127.0.0.1"))
+    assert (talker["requests"], talker["limited"], talker["remaining"]) == (3, 1, 0) and talker["retry_after"] > 0
+    for bad, status in (("", 400), ("?pattern=x", 400), (f"?pattern=ratelimit:{'x' * 300}", 400)):
+        answer = api(sluice, f"/api/limits{bad}", "DELETE")
+        assert answer.status == status and "pattern" in answer.json["error"]
+    assert api(sluice, "/api/limits?top=1001").status == 400
+    answer = api(sluice, f"/api/limits?pattern={talker['key']}", "DELETE")
+    assert (answer.status, answer.json) == (200, {"pattern": talker["key"], "known": 1})
+    assert sluice.get("/health").status_code == 200
+    sluice.wait_log(r"limit: rate limits reset pattern=\S+ operator=local known=1")
+    assert all(api(sluice, "/health").status == 200 for _ in range(5))
+
+
 def test_errors(sluice):
     answer = api(sluice, "/api/none")
     assert (answer.status, answer.json) == (404, {"error": "Not Found"})

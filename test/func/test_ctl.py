@@ -15,7 +15,7 @@ from lib.ports import free_port
 from lib.server import TOP, program
 from lib.wait import wait_until
 
-COMMANDS = ("status", "streams", "workers", "health", "keys new", "keys list", "keys revoke", "logs", "help")
+COMMANDS = ("status", "streams", "workers", "health", "limits list", "limits reset", "keys new", "keys list", "keys revoke", "logs", "help")
 
 
 @pytest.fixture
@@ -45,6 +45,22 @@ def test_documents(sluice):
         for args in ([command, "--json"], ["--json", command]):
             done = ctl(sluice, *args)
             assert done.returncode == 0 and member in json.loads(done.stdout)
+
+
+def test_limits(server, embedded):
+    sluice = server(streams=embedded.streams, http="limit_policy api { per_ip 1r/h; } limit api;")
+    assert [sluice.get("/health").status_code for _ in range(2)] == [200, 429]
+    done = ctl(sluice, "limits", "list")
+    assert done.returncode == 0 and re.search(r"^api +per-ip +1 +1h00m +1 +bucket", done.stdout, re.M), done.stdout
+    key = re.search(r"^(ratelimit:\S+:127\.0\.0\.1) ", done.stdout, re.M)[1]
+    assert json.loads(ctl(sluice, "limits", "list", "--json", "--top=0").stdout)["top"] == []
+    done = ctl(sluice, "limits", "reset", key)
+    assert (done.returncode, done.stdout) == (0, "reset; 1 of the clients listed fit\n")
+    assert sluice.get("/health").status_code == 200
+    assert ctl(sluice, "limits", "reset", "ratelimit:*").returncode == 0
+    assert sluice.get("/health").status_code == 200
+    done = ctl(sluice, "limits", "reset", "everything & more")
+    assert done.returncode == 1 and "pattern" in done.stderr
 
 
 def test_exit_statuses(sluice, tmp_path):

@@ -38,6 +38,9 @@ def test_healthy(server, embedded):
     assert [s["stream"] for s in components["spools"]] == [d["stream"] for d in components["destinations"]] == ["usage", "error", "specimen"]
     assert all(s["status"] == "ok" and s["free_bytes"] > 0 and s["limit_bytes"] == 10 << 30 for s in components["spools"])
     assert all(d["breaker"] == "closed" and d["last_error"] is None for d in components["destinations"])
+    zone = components["zone"]
+    assert (zone["name"], zone["status"], zone["dropped"], zone["set_aside"]) == ("main", "ok", 0, 0) and 0 < zone["used_bytes"] < zone["size_bytes"]
+    assert components["limits"] == {"status": "off"}
     done = ctl(sluice, "health")
     assert (done.returncode, done.stdout) == (0, "healthy\n")
 
@@ -122,3 +125,11 @@ def test_a_full_spool_is_unhealthy(server, scripted_store):
     assert done.returncode == 1 and "no spool space" in done.stdout
     assert api(sluice, "/health").status == 503
     sluice.reap()
+
+
+def test_a_zone_that_was_set_aside_is_counted(server, embedded):
+    sluice = server(streams=embedded.streams)
+    assert sluice.stop() == 0
+    (sluice.state_dir / "zone").write_bytes(b"not a zone" * 1000)
+    sluice.start()
+    assert verbose(sluice)[1]["components"]["zone"]["set_aside"] == 1
