@@ -22,7 +22,9 @@ struct vts_filter {
 	const struct conf_node *node;
 	struct http_text key;
 	struct http_text group; /* no parts: key is a server zone */
+	struct str group_text;  /* of a group without variables */
 	bool repeats;           /* an earlier one of the list says the same */
+	uint32_t hints[3];      /* of each process: where it last counted (series_get_hinted) */
 };
 
 enum vts_limit_kind {

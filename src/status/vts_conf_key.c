@@ -61,6 +61,8 @@ vts_set_filter(struct conf *c, const struct conf_node *node, struct conf_scope *
 		err = http_text_compile(c, node, node->args[0], &f.key);
 	if (err == 0 && node->n_args > 1 && node->args[1].n > 0)
 		err = http_text_compile(c, node, node->args[1], &f.group);
+	if (err == 0 && f.group.n > 0)
+		f.group_text = vts_key_constant_group(c, &f.group);
 	return err ? err : append_filter(c, &s->filters, &f);
 }
 

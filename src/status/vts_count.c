@@ -56,6 +56,7 @@ pinned(struct place *p, enum vts_part part, const struct http_server_conf *s)
 	return p->parts[part] = series_pin(vts_part_set(VTS_SERVER, part), vts_key_str(&key));
 }
 
+/* Of a server's own zone. */
 static void
 count_parts(struct series *duration, struct series *code, const struct vts_event *e,
     const struct vts_scope *scope)
@@ -66,22 +67,28 @@ count_parts(struct series *duration, struct series *code, const struct vts_event
 		vts_node_count_code(code, e->status, vts_is_measured(scope, e->status));
 }
 
+_Static_assert(VTS_PARTS == ARRAY_LEN(((struct vts_filter *)0)->hints), "a hint a part");
+
+/* hints: of each part, where the key before this one was. */
 static void
 count_key(enum vts_kind kind, const struct vts_key *key, const struct vts_event *e,
-    const struct vts_scope *scope)
+    const struct vts_scope *scope, uint32_t *hints)
 {
 	struct str text = vts_key_str(key);
-	struct series *s = series_get(vts_set(kind), text);
+	struct series *s = series_get_hinted(vts_set(kind), text, &hints[VTS_NODE]);
+	bool is_new = vts_node_is_new(s);
 
-	if (kind == VTS_FILTER && scope->max_node && unlikely(vts_node_is_new(s)))
-		vts_lru_make_room(scope, text);
 	vts_node_count(s, e);
-	if (scope->n_bounds)
-		vts_node_observe(series_get(vts_part_set(kind, VTS_DURATION), text), e,
-		    scope->bounds_us, scope->n_bounds);
-	if (scope->codes)
-		vts_node_count_code(series_get(vts_part_set(kind, VTS_CODE), text), e->status,
-		    vts_is_measured(scope, e->status));
+	if (scope->n_bounds) {
+		s = series_get_hinted(vts_part_set(kind, VTS_DURATION), text, &hints[VTS_DURATION]);
+		vts_node_observe(s, e, scope->bounds_us, scope->n_bounds);
+	}
+	if (scope->codes) {
+		s = series_get_hinted(vts_part_set(kind, VTS_CODE), text, &hints[VTS_CODE]);
+		vts_node_count_code(s, e->status, vts_is_measured(scope, e->status));
+	}
+	if (kind == VTS_FILTER && scope->max_node && unlikely(is_new))
+		vts_lru_make_room(scope, text);
 }
 
 void
@@ -99,6 +106,7 @@ count_server(struct http_request *r, const struct vts_event *e, const struct vts
 {
 	const struct http_server_conf *s = http_request_server(r);
 	struct place *p = scope->filter_by_host ? NULL : server_place(s);
+	static uint32_t hints[VTS_PARTS];
 	struct vts_key key;
 
 	if (p != NULL) {
@@ -107,7 +115,7 @@ count_server(struct http_request *r, const struct vts_event *e, const struct vts
 		    scope->codes ? pinned(p, VTS_CODE, s) : NULL, e, scope);
 	} else {
 		vts_server_key(r, scope, &key);
-		count_key(VTS_SERVER, &key, e, scope);
+		count_key(VTS_SERVER, &key, e, scope, hints);
 	}
 }
 
@@ -116,12 +124,15 @@ count_filters(struct http_request *r, const struct vts_event *e, const struct vt
 {
 	struct vts_key key;
 
-	for (const struct vts_filter *f = scope->filters; f != NULL; f = f->next) {
+	for (struct vts_filter *f = scope->filters; f != NULL; f = f->next) {
 		if (f->repeats && scope->filter_check_duplicate)
 			continue;
-		vts_key_expand(&key, &f->group, &f->key, r);
+		if (f->group_text.n > 0)
+			vts_key_expand_in(&key, f->group_text, &f->key, r);
+		else
+			vts_key_expand(&key, &f->group, &f->key, r);
 		if (!vts_key_is_empty(&key))
-			count_key(vts_key_kind(&f->group), &key, e, scope);
+			count_key(vts_key_kind(&f->group), &key, e, scope, f->hints);
 	}
 }
 

@@ -41,31 +41,65 @@ escape(char *to, char c)
 	return 4;
 }
 
+/* Of the first to eight bytes of s: plain ones in the place of those that are not there. */
+static uint64_t
+load_short(struct str s)
+{
+	uint64_t v = EACH(0x20);
+
+	for (size_t i = 0; i < s.n; i++)
+		v = v << 8 | (unsigned char)s.p[i];
+	return v;
+}
+
+static uint64_t
+load_eight(const char *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static bool
+is_all_plain(struct str s)
+{
+	bool plain = true;
+
+	if (s.n < 8)
+		return are_plain(load_short(s));
+	for (size_t i = 0; plain && i + 8 <= s.n; i += 8)
+		plain = are_plain(load_eight(s.p + i));
+	return plain && are_plain(load_eight(s.p + s.n - 8));
+}
+
 /* Up to byte `end` of k; a character is not cut in two. */
+static void
+append_slowly(struct vts_key *k, size_t end, struct str s)
+{
+	size_t n;
+
+	for (; s.n > 0 && k->n < end; s = str_from(s, n ? n : 1)) {
+		n = is_plain(s.p[0]) ? 1 : shown(s);
+		if (end - k->n < (n ? n : 4))
+			return;
+		if (n > 0)
+			memcpy(k->bytes + k->n, s.p, n);
+		k->n += n ? n : escape(k->bytes + k->n, s.p[0]);
+	}
+}
+
 static void
 append(struct vts_key *k, size_t end, struct str s)
 {
-	uint64_t eight;
-	size_t n;
-
-	while (s.n > 0 && k->n < end) {
-		if (s.n >= 8 && end - k->n >= 8 && (memcpy(&eight, s.p, 8), are_plain(eight))) {
-			memcpy(k->bytes + k->n, &eight, 8);
-			k->n += 8;
-			s = str_from(s, 8);
-		} else if (is_plain(s.p[0])) {
-			k->bytes[k->n++] = s.p[0];
-			s = str_from(s, 1);
-		} else {
-			n = shown(s);
-			if (end - k->n < (n ? n : 4))
-				return;
-			if (n)
-				memcpy(k->bytes + k->n, s.p, n);
-			k->n += n ? n : escape(k->bytes + k->n, s.p[0]);
-			s = str_from(s, n ? n : 1);
-		}
+	if (s.n == 0)
+		return;
+	if (s.n > end - k->n || !is_all_plain(s)) {
+		append_slowly(k, end, s);
+		return;
 	}
+	memcpy(k->bytes + k->n, s.p, s.n);
+	k->n += s.n;
 }
 
 static void
@@ -91,6 +125,28 @@ append_text(struct vts_key *k, size_t end, const struct http_text *t, struct htt
 {
 	for (unsigned i = 0; i < t->n; i++)
 		append(k, end, http_text_part_value(&t->parts[i], r));
+}
+
+struct str
+vts_key_constant_group(struct conf *c, const struct http_text *group)
+{
+	struct vts_key k = { .n = 0 };
+
+	if (!http_text_is_constant(group))
+		return str_make(NULL, 0);
+	for (unsigned i = 0; i < group->n; i++)
+		append(&k, VTS_GROUP_MAX, group->parts[i].literal);
+	return arena_str(conf_arena(c), vts_key_str(&k));
+}
+
+void
+vts_key_expand_in(
+    struct vts_key *k, struct str group, const struct http_text *name, struct http_request *r)
+{
+	memcpy(k->bytes, group.p, group.n);
+	k->n = group.n;
+	begin_name(k);
+	append_text(k, k->name_at + VTS_KEY_MAX, name, r);
 }
 
 void

@@ -30,6 +30,10 @@ void vts_key_set(struct vts_key *k, enum vts_kind kind, struct str group, struct
 /* The same from a configuration's texts, for a request; group without parts: VTS_SERVER. */
 void vts_key_expand(struct vts_key *k, const struct http_text *group, const struct http_text *name,
     struct http_request *r);
+/* Of a group that is the same for all requests: how it is written, for vts_key_expand_in. {NULL, 0}: it is not. */
+struct str vts_key_constant_group(struct conf *c, const struct http_text *group);
+void vts_key_expand_in(
+    struct vts_key *k, struct str group, const struct http_text *name, struct http_request *r);
 static inline enum vts_kind
 vts_key_kind(const struct http_text *group)
 {

@@ -174,6 +174,37 @@ series_get(struct metric_set *set, struct str key)
 	return get(set, key, false);
 }
 
+static bool
+is_hinted(const struct metric_set *set, struct str key, uint32_t index)
+{
+	const struct dir *d = &series_dir;
+	const struct series *s;
+	const struct entry *e;
+
+	if (d->head == NULL || index == 0 || index >= d->head->n_entries)
+		return false;
+	s = &self.doors[index];
+	e = &d->entries[index];
+	return s->state != 0 && s->set == set &&
+	       s->state == atomic_load_explicit(&e->state, memory_order_relaxed) &&
+	       str_eq(key, str_make(directory_key(d, e), e->key_n));
+}
+
+struct series *
+series_get_hinted(struct metric_set *set, struct str key, uint32_t *hint)
+{
+	struct series *s;
+
+	if (!is_hinted(set, key, *hint)) {
+		s = series_get(set, key);
+		*hint = s->index;
+		return s;
+	}
+	s = &self.doors[*hint];
+	atomic_store_explicit(&block_of(s)->seen, clock_cached_wall(), memory_order_relaxed);
+	return s;
+}
+
 struct series *
 series_get_labels(struct metric_set *set, const struct str *values)
 {

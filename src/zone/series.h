@@ -39,6 +39,8 @@ void series_tick(void);
 
 /* Finds or makes it; never fails (`other`, or scratch). Marks it as seen now. Valid until the caller next parks. */
 struct series *series_get(struct metric_set *set, struct str key);
+/* The same for keys that often repeat: *hint, 0 at first, is where the last one was, and is looked at before the directory. */
+struct series *series_get_hinted(struct metric_set *set, struct str key, uint32_t *hint);
 /* The same for labels given one by one (n_labels of them). A zero byte in a value becomes "?". */
 struct series *series_get_labels(struct metric_set *set, const struct str *values);
 /* The same, valid for ever: for what a configuration names. Once retired it is found or made again by itself. Counts as seen as long as the

@@ -104,13 +104,15 @@ count_filter(const struct vts_scope *scope, const char *group, const char *name)
 	struct vts_event e = { .status = 200, .now_ms = 1 };
 	struct vts_key k;
 	struct series *s;
+	bool is_new;
 
 	vts_key_set(&k, VTS_FILTER, str_of(group), str_of(name));
 	s = series_get(vts_set(VTS_FILTER), vts_key_str(&k));
-	if (vts_node_is_new(s))
-		vts_lru_make_room(scope, vts_key_str(&k));
+	is_new = vts_node_is_new(s);
 	vts_node_count(s, &e);
 	series_get(vts_part_set(VTS_FILTER, VTS_CODE), vts_key_str(&k));
+	if (is_new)
+		vts_lru_make_room(scope, vts_key_str(&k));
 }
 
 static bool
