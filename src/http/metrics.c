@@ -111,7 +111,7 @@ series_of(struct str method, int status)
 static void
 count_request(struct http_request *r, int64_t duration)
 {
-	if (!self.http)
+	if (!self.http || r->uncounted)
 		return;
 	series_add(series_of(r->head->method, r->status), 0, 1);
 	series_observe(self.http, HTTP_METRIC_DURATION, duration);

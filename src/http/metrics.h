@@ -1,6 +1,6 @@
 /*
  * What the server side of HTTP counts, for /metrics and for the connection figures of the traffic statistics. Counted once a request, by
- * http_count_fn, so that what a client has seen is counted.
+ * http_count_fn, so that what a client has seen is counted. Requests for the counts themselves (http_request.uncounted) are left out.
  */
 #ifndef SLUICE_HTTP_METRICS_H
 #define SLUICE_HTTP_METRICS_H

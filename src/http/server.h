@@ -33,7 +33,8 @@ struct http_request {
 	int64_t start;                        /* monotonic ns: first byte of the head */
 	int status;                           /* of the answer, once begun */
 	uint64_t bytes_in, bytes_out; /* heads included; of the body what was taken in so far */
-	bool keep_alive; /* a handler may clear it */
+	bool keep_alive;              /* a handler may clear it */
+	bool uncounted; /* by handlers that show counts: not among the requests of http/metrics.h */
 	void *context
 	    [HTTP_CONTEXTS_MAX]; /* by http_context_new: what modules keep with the request */
 };

@@ -20,6 +20,16 @@ metrics_add_collector(metrics_collect_fn *fn)
 	collectors[n_collectors++] = fn;
 }
 
+static const struct metric_row scrape_rows[] = {
+	{ .name = "sluice_scrapes_total",
+	    .type = METRIC_COUNTER,
+	    .help = "Requests for this page, which are not among the others." },
+};
+
+static struct metric_set scrape_set = {
+	.name = "scrapes", .rows = scrape_rows, .n_rows = ARRAY_LEN(scrape_rows)
+};
+
 static bool
 is_shown(const struct metric_set *set)
 {
@@ -29,6 +39,14 @@ is_shown(const struct metric_set *set)
 	return false;
 }
 
+/* Who looks is not what is looked at: a server without requests shows none. */
+static void
+count_scrape(struct http_request *r)
+{
+	r->uncounted = true;
+	series_add(series_pin(&scrape_set, STR("")), 0, 1);
+}
+
 static int
 metrics_handle(struct http_request *r, void *arg)
 {
@@ -36,6 +54,7 @@ metrics_handle(struct http_request *r, void *arg)
 	struct prom p;
 
 	(void)arg;
+	count_scrape(r);
 	if (!prom_begin(&p, r))
 		return 0;
 	for (unsigned i = 0; i < n_collectors; i++)
@@ -67,5 +86,6 @@ static struct conf_module metrics_module = { .name = "metrics", .rows = rows };
 void
 metrics_register(void)
 {
+	metric_register(&scrape_set);
 	conf_register(&metrics_module);
 }
