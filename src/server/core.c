@@ -88,7 +88,7 @@ static const struct conf_row rows[] = {
 	    IN_MAIN(run_as_daemon, conf_set_flag),
 	    .default_ = "off",
 	    .unit = "flag",
-	    .help = "detach from the terminal" },
+	    .help = "detach from the terminal; who starts it waits until it listens" },
 	{ .name = "worker_processes",
 	    IN_MAIN(workers, set_workers),
 	    .flags = CONF_RELOAD,

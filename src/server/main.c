@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/heap.h"
+#include "server/daemon.h"
 #include "server/master.h"
 #include "server/state.h"
 #include "server/title.h"
@@ -199,6 +200,27 @@ raise_limits(const struct core_conf *core)
 		fprintf(stderr, "sluice: limit of open files: %s\n", strerror(errno));
 }
 
+static bool
+logs_to_stderr(const struct core_conf *core)
+{
+	return core->error_log.n == 0 || str_is(core->error_log, "stderr");
+}
+
+/* Takes c. Whoever waits for the start looks at stderr first. */
+static int
+run(struct conf *c, const struct generation_source *from)
+{
+	char log[1024] = "";
+	int status;
+
+	if (!logs_to_stderr(core_of(c)))
+		(void)str_copyz(log, sizeof(log), core_of(c)->error_log);
+	status = master_run(c, from);
+	if (status == EXIT_START && log[0] != '\0')
+		fprintf(stderr, "sluice: could not start: %s says why\n", log);
+	return status;
+}
+
 static int
 start(struct options *o)
 {
@@ -221,11 +243,11 @@ start(struct options *o)
 	}
 	raise_limits(core_of(c));
 	/* The folder stays: paths of the command line and the configuration may be relative, and a reload reads them again. */
-	if (core_of(c)->run_as_daemon && daemon(1, core_of(c)->error_log.n == 0) != 0) {
+	if (core_of(c)->run_as_daemon && daemon_detach(logs_to_stderr(core_of(c))) != 0) {
 		fprintf(stderr, "sluice: daemon: %s\n", strerror(errno));
 		return EXIT_START;
 	}
-	return master_run(c, &o->run);
+	return run(c, &o->run);
 }
 
 int

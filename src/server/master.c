@@ -15,6 +15,7 @@
 #include "gate/limit.h"
 #include "server/bind.h"
 #include "server/children.h"
+#include "server/daemon.h"
 #include "server/state.h"
 
 /* Beyond the deadline of a stop, before children are killed. */
@@ -385,6 +386,7 @@ master_run(struct conf *c, const struct generation_source *from)
 	catch_signals(&waiting);
 	if (start(c) != 0)
 		return EXIT_START;
+	daemon_ready();
 	limit_prepare(master.gen->conf, master.zone);
 	zone_unload(master.zone);
 	children_follow(master.gen);

@@ -436,8 +436,7 @@ def test_daemon_detaches_and_writes_its_pid(server, embedded, tmp_path):
     pid_file, log = tmp_path / "d.pid", tmp_path / "d.log"
     sluice = server(streams=embedded.streams, main=f"daemon on; pid {pid_file}; error_log {log} info; worker_processes 1;", wait=False)
     assert sluice.process.wait(30) == 0
-    wait_until(lambda: pid_file.exists() and "started" in log.read_text(), "the daemon runs")
-    pid = int(pid_file.read_text())
+    pid = int(pid_file.read_text())  # who waited may use it at once
     try:
         master = psutil.Process(pid)
         assert master.ppid() != os.getpid() and master.terminal() is None and os.getsid(pid) != os.getsid(0)
@@ -449,6 +448,21 @@ def test_daemon_detaches_and_writes_its_pid(server, embedded, tmp_path):
     finally:
         if alive(pid):
             os.killpg(os.getpgid(pid), signal.SIGKILL)
+
+
+def test_daemon_that_cannot_start_says_so_by_its_exit_status(server, embedded, tmp_path):
+    log = tmp_path / "d.log"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        sluice = server(
+            streams=embedded.streams, main=f"daemon on; error_log {log} info;", wait=False,
+            listen=f"listen 127.0.0.1:{taken.getsockname()[1]};",
+        )
+        assert sluice.process.wait(30) == 2
+    assert "cannot listen" in log.read_text()
+    assert "could not start" in sluice.log() and str(log) in sluice.log()
+    assert not any(sluice.children().values())
 
 
 def test_delay_mode_delays_every_answer(server, embedded):
