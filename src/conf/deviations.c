@@ -12,7 +12,8 @@ const struct conf_deviation conf_deviations[] = {
 	{ "client_max_body_size", "64m by default in locations that ingest" },
 	{ "error_log",
 	    "standard error and level info by default; in effect from the main context" },
-	{ "access_log", "request lines go to the server's own log; off is the only other choice" },
+	{ "access_log", "without one, request lines go to the server's own log; neither syslog nor "
+			"gzip, no variables in paths; escape=logfmt and formats json and logfmt besides" },
 	{ "return in a location", "comes after limits, allow, deny and auth, not before" },
 	{ "real_ip_header", "the PROXY protocol is not spoken; set_real_ip_from takes no names" },
 	{ "set", "all of a block run before its return, wherever they stand" },

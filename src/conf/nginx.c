@@ -85,7 +85,6 @@ const struct conf_row conf_nginx_rows[] = {
 	    "absolute_redirect port_in_redirect server_name_in_redirect "
 	    "recursive_error_pages merge_slashes ignore_invalid_headers",
 	    "requests are answered the strict way"),
-	WARN(IN_HTTP, "access_log log_format", "each request is in the server's own log"),
 
 	/* http core: what decides answers */
 	REFUSE(ANYWHERE, "root alias try_files", FILES),

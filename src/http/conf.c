@@ -29,7 +29,6 @@ set_http(struct conf *c, const struct conf_node *node, struct conf_scope *scope,
 	if (!s->site)
 		return ERR_NOMEM;
 	s->site->servers_end = &s->site->servers;
-	s->access_log = true;
 	return conf_apply_block(c, node, scope, CONF_HTTP, NULL);
 }
 
@@ -68,18 +67,6 @@ set_keepalive(struct conf *c, const struct conf_node *node, struct conf_scope *s
 		    "client, as in \"75s 60s\"");
 		return ERR_CONFIG;
 	}
-	return 0;
-}
-
-static int
-set_access_log(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
-{
-	struct http_scope *s = into;
-
-	(void)scope;
-	s->access_log = !(node->n_args == 1 && str_is(node->args[0], "off"));
-	if (s->access_log && node->n_args)
-		conf_warn(c, node, "access_log: requests go to the server's own log, in its form");
 	return 0;
 }
 
@@ -155,8 +142,6 @@ static const struct conf_row rows[] = {
 	{ "reset_timedout_connection", H | S | L, 1, 1, CONF_RELOAD, conf_set_flag,
 	    AT(reset_timedout_connection), "off", "on | off",
 	    "Connections that timed out are reset, which frees their memory in the kernel", NULL },
-	{ "access_log", H | S | L, 1, UINT_MAX, CONF_REPEAT | CONF_RELOAD, set_access_log, 0, NULL,
-	    "off | …", "A line for each request in the server's own log; off: none", NULL },
 	{ "resolver", H | S | L | CONF_STORE | CONF_STREAM, 1, UINT_MAX, CONF_RELOAD,
 	    http_set_resolver, 0, NULL, "address … [valid=time] [ipv6=on|off]",
 	    "Name servers to ask; absent: the system's way", NULL },

@@ -25,7 +25,7 @@ struct http_scope {
 	uint64_t client_header_buffer_size; /* a head that fits here needs no large buffer */
 	uint64_t large_client_header_buffers_n, large_client_header_buffers_size;
 	uint64_t gunzip_max; /* what a gzip body may become; 0: client_max_body_size */
-	bool underscores_in_headers, server_tokens, merge_slashes, access_log;
+	bool underscores_in_headers, server_tokens, merge_slashes;
 	struct http_location *location; /* NULL in http and server scopes */
 	struct http_server_conf *server;
 	/* private to http/ from here */

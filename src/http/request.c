@@ -273,9 +273,3 @@ http_watch_client(struct http_request *r, bool on)
 	if (on && (r->conn->conn.io.ready & IO_HUP))
 		task_cancel(task_self());
 }
-
-bool
-http_is_logged(const struct http_request *r)
-{
-	return r->conn->work->scope->access_log;
-}

@@ -83,7 +83,6 @@ void http_client_addr(const struct http_request *r, struct addr *out);
 void http_set_client_addr(struct http_request *r, const struct addr *a);
 /* The connection's other end, whatever that step said. */
 void http_peer_addr(const struct http_request *r, struct addr *out);
-bool http_is_logged(const struct http_request *r); /* access_log, where the request was routed to */
 /* True: the client closing its side, too, cancels a handler that is parked (for proxying); false,
  * as it begins: only a reset does, because a client may send its request, half-close and read the
  * answer. */

@@ -33,6 +33,15 @@ GETTER(get_request_time)
 	return http_text_seconds(r, http_request_time(r));
 }
 
+/* The same in milliseconds, with three decimals. */
+GETTER(get_request_time_ms)
+{
+	int64_t ns = http_request_time(r);
+
+	(void)name, (void)arg;
+	return http_text_seconds(r, ns < INT64_MAX / 1000 ? ns * 1000 : ns);
+}
+
 GETTER(get_request_completion)
 {
 	const struct http_answer *a = &r->conn->work->answer;
@@ -106,10 +115,17 @@ const struct http_variable http_answer_variables[] = {
 	{ "http3", get_nothing, NULL },
 	{ "pipe", get_pipe, NULL },
 	{ "proxy_", get_nothing, NULL },
+	{ "request_body", get_nothing, NULL },
+	{ "request_filename", get_nothing, NULL },
 	{ "request_completion", get_request_completion, NULL },
 	{ "request_time", get_request_time, NULL },
+	{ "request_time_ms", get_request_time_ms, NULL },
 	{ "sent_http_", get_sent, NULL },
+	{ "ssl_client_", get_nothing, NULL },
+	{ "ssl_session_id", get_nothing, NULL },
+	{ "ssl_session_reused", get_nothing, NULL },
 	{ "status", get_status, NULL },
+	{ "tcpinfo_", get_nothing, NULL },
 	{ "upstream_", get_nothing, NULL },
 	{ NULL, NULL, NULL },
 };

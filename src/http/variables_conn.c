@@ -183,6 +183,15 @@ GETTER(get_msec)
 	return http_text_seconds(r, clock_cached_wall());
 }
 
+GETTER(get_time_rfc3339)
+{
+	char text[CLOCK_RFC3339_LEN + 1];
+
+	(void)name, (void)arg;
+	clock_rfc3339(clock_cached_wall(), text);
+	return http_text_copy(r, str_make(text, CLOCK_RFC3339_LEN));
+}
+
 /* Seconds that local time is ahead of UTC. Asked of the C library at most once a quarter hour. */
 static int
 utc_offset(int64_t now)
@@ -325,5 +334,6 @@ const struct http_variable http_conn_variables[] = {
 	{ "ssl_server_name", get_ssl_server_name, NULL },
 	{ "time_iso8601", get_time_iso8601, NULL },
 	{ "time_local", get_time_local, NULL },
+	{ "time_rfc3339", get_time_rfc3339, NULL },
 	{ NULL, NULL, NULL },
 };

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/bind.h"
+#include "server/process.h"
 #include "server/state.h"
 #include "sink/stream.h"
 
@@ -83,7 +84,7 @@ generation_new(struct conf *c, const struct generation *old, struct zone *zone)
 	gen->listens = http_listens(c);
 	if (bind_generation(gen, old, (unsigned)core_of(c)->workers) != 0)
 		goto fail;
-	if (state_prepare(c) == 0) {
+	if (state_prepare(c) == 0 && process_open_logs(c) == 0) {
 		claim_streams(gen, zone);
 		return gen;
 	}

@@ -296,7 +296,7 @@ obey_signals(void)
 	}
 	if (got_reopen) {
 		got_reopen = 0;
-		log_reopen();
+		process_reopen_logs(master.gen->conf);
 		state_give_log(core_of(master.gen->conf));
 		children_order(PROCESS_WORKER, ORDER_REOPEN, false);
 		children_order(PROCESS_SHIPPER, ORDER_REOPEN, false);

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "gate/access_log.h"
 #include "server/restarts.h"
 #include "server/title.h"
 #include "task/loop.h"
@@ -57,6 +58,7 @@ static struct {
 	void (*on_order)(int order, void *arg);
 	void *arg;
 	struct zone_slot *slot;
+	struct conf *conf;
 } child;
 
 /* Reads to the end of what is there: readiness is told once, and the last order may come together with the master's end. */
@@ -69,7 +71,7 @@ on_control(struct io *io, unsigned events)
 	(void)events;
 	while ((n = read(io->fd, &order, 1)) == 1) {
 		if (order == ORDER_REOPEN)
-			log_reopen();
+			process_reopen_logs(child.conf);
 		else
 			child.on_order(order, child.arg);
 	}
@@ -98,6 +100,7 @@ static void
 flush_log(void *arg)
 {
 	(void)arg;
+	access_log_flush();
 	log_flush();
 }
 
@@ -142,6 +145,7 @@ process_enter(const struct process_env *env, const char *role,
 	log_set_buffered(true);
 	child.on_order = on_order;
 	child.arg = arg;
+	child.conf = env->gen->conf;
 	child.slot = zone_slot(env->zone, env->slot);
 	err = series_attach(env->zone, env->slot);
 	restarts_count(role, env->restart);
@@ -171,6 +175,7 @@ run_child(const struct process *p, struct generation *gen, struct zone *zone, st
 		.restart = p->lives > 0 && !p->stopping };
 	int status = roles[p->role].main(&env);
 
+	access_log_finish(gen->conf);
 	log_flush();
 	_exit(status);
 }
@@ -261,6 +266,36 @@ process_user_ids(struct str user, uid_t *uid, gid_t *gid)
 	*uid = pw->pw_uid;
 	*gid = pw->pw_gid;
 	return 0;
+}
+
+static void
+log_owner(const struct core_conf *core, uid_t *uid, gid_t *gid)
+{
+	if (geteuid() != 0 || core->user.n == 0 || process_user_ids(core->user, uid, gid) != 0) {
+		*uid = (uid_t)-1;
+		*gid = (gid_t)-1;
+	}
+}
+
+int
+process_open_logs(struct conf *c)
+{
+	uid_t uid;
+	gid_t gid;
+
+	log_owner(core_of(c), &uid, &gid);
+	return access_log_open(c, uid, gid) == 0 ? 0 : -1;
+}
+
+void
+process_reopen_logs(struct conf *c)
+{
+	uid_t uid;
+	gid_t gid;
+
+	log_owner(core_of(c), &uid, &gid);
+	log_reopen();
+	access_log_reopen(c, uid, gid);
 }
 
 int

@@ -68,6 +68,10 @@ enum process_role process_role_at(unsigned slot);
 int process_spawn(struct process *p, struct generation *gen, struct zone *zone, struct idem *keys,
     const struct process *all, unsigned n_all);
 void process_order(struct process *p, int order);
+/* Opens the access logs of a configuration, for the configured user: 0, or -1 after a log line. */
+int process_open_logs(struct conf *c);
+/* USR1: the server's own log and the access logs, in the master first. */
+void process_reopen_logs(struct conf *c);
 /* Gives up the master's rights as `user` says. 0, or -1 after a log line. */
 int process_drop_privileges(const struct core_conf *core);
 /* The ids that `user` stands for: 0, or -1 if there is no such user. */

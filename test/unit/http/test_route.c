@@ -315,7 +315,6 @@ inheritance(void **state)
 	assert_true(a->send_timeout == 7 * NS_PER_S);
 	assert_int_equal(a->large_client_header_buffers_n, 2);
 	assert_true(a->underscores_in_headers && a->merge_slashes && a->tcp_nodelay);
-	assert_true(a->access_log);
 	conf_free(c);
 }
 
@@ -379,7 +378,7 @@ static void
 warns(void **state)
 {
 	struct conf *c =
-	    load_good("http { access_log /var/log/x combined; ssl_protocols TLSv1.2 TLSv1.3;"
+	    load_good("http { ssl_protocols TLSv1.2 TLSv1.3;"
 		      "ssl_prefer_server_ciphers on; ssl_session_cache shared:SSL:1m builtin:10;"
 		      "resolver 127.0.0.1 [::1]:5353 valid=10s ipv6=off; resolver_timeout 3s;"
 		      "server { listen 8080; server_name a; location ~ [\\d] { } } server { listen "
@@ -388,7 +387,6 @@ warns(void **state)
 	struct http_scope *s = conf_of(conf_main(c), &http_module);
 
 	(void)state;
-	assert_non_null(memmem(m.p, m.n, "access_log", 10));
 	assert_non_null(memmem(m.p, m.n, "\"TLSv1.3\" is not", 15));
 	assert_non_null(memmem(m.p, m.n, "conflicting server name \"a\"", 26));
 	s = (struct http_scope *)(uintptr_t)http_listens(c)->servers->scope;
