@@ -17,6 +17,7 @@ const struct conf_deviation conf_deviations[] = {
 	{ "return in a location", "comes after limits, allow, deny and auth, not before" },
 	{ "real_ip_header", "the PROXY protocol is not spoken; set_real_ip_from takes no names" },
 	{ "set", "all of a block run before its return, wherever they stand" },
+	{ "log_format escape=json", "invalid UTF-8 becomes U+FFFD, so that lines stay JSON" },
 	{ "listen ... ssl, ssl_protocols",
 	    "TLS 1.2 is the newest there is; TLSv1.3 alone is refused" },
 	{ "location ~, server_name ~", "POSIX extended expressions; \\d \\w \\s \\b (? and lazy "

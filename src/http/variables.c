@@ -48,7 +48,7 @@ GETTER(get_uri)
 GETTER(get_args)
 {
 	(void)name, (void)arg;
-	return r->query.n ? r->query : STR("");
+	return r->query.n ? r->query : str_make(NULL, 0);
 }
 
 GETTER(get_is_args)

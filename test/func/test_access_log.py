@@ -39,8 +39,8 @@ REQUESTS = [
     "GET /text?a=%41\" HTTP/1.1\r\nHost: Second.Example:99\r\nUser-Agent: a \"quoted\" \\ one\r\nReferer: http://x/?y\r\n\r\n",
     "GET /text HTTP/1.0\r\n\r\n",
     "GET /empty HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nCookie: a=b; c=d\r\n\r\n",
-    "GET /gone HTTP/1.1\r\nHost: h\r\nUser-Agent: caf\xe9 \xc3\xa9 \t\r\n\r\n",
-    "GET /text?\xff\xfe HTTP/1.1\r\nHost: h\r\nX-Two: a\r\nX-Two: b\r\n\r\n",
+    "GET /gone HTTP/1.1\r\nHost: h\r\nUser-Agent: caf\xe9 \t \xc3\xa9\r\n\r\n",
+    "GET /text?\xff\xfe HTTP/1.1\r\nHost: h\r\nX-Two: a \xff b\r\n\r\n",
     "HEAD /text HTTP/1.1\r\nHost: h\r\n\r\n",
     "DELETE /empty HTTP/1.1\r\nHost: h\r\nContent-Type: a/b\r\nContent-Length: 3\r\n\r\nabc",
     "GET /quiet HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -55,8 +55,10 @@ def directives(folder):
     return formats, logs
 
 
-def comparable(line):
-    # The day and time, and the size of a message whose wording is the server's own.
+def comparable(name, line):
+    # Lines of JSON are made valid where nginx leaves bytes as they are; the day and time differ.
+    if name == "j":
+        line = line.decode(errors="replace").encode()
     return re.sub(rb"\[\d\d/\w\w\w/\d{4}:\d\d:\d\d:\d\d ([+-]\d{4})\]", rb"[TIME \1]", line)
 
 
@@ -83,7 +85,7 @@ def test_lines_as_nginx_writes_them(server, nginx, tmp_path):
         mine, others = (lines_of(folder / name, count) for folder in (ours, theirs))
         if name in ("combined", "sent"):  # their pages for people differ from ours in length and form
             mine, others = ([line for line in lines if b" 301 " not in line] for lines in (mine, others))
-        assert [comparable(line) for line in mine] == [comparable(line) for line in others], name
+        assert [comparable(name, line) for line in mine] == [comparable(name, line) for line in others], name
     assert "request done" not in sluice.log()
 
 
