@@ -105,6 +105,10 @@ def test_install_and_uninstall(production, tmp_path):
     code, said = run(installed, "-V")
     assert code == 0 and said.startswith("sluice ")
     assert ".Sh CONFIGURATION" in (manual := (tmp_path / "usr/local/share/man/man8/sluice.8").read_text())
+    assert ".It Ic status" in (tmp_path / "usr/local/share/man/man8/sluicectl.8").read_text().replace('"', "")
+    control = tmp_path / "usr/local/bin/sluicectl"
+    code, said = run(control, "help")
+    assert code == 0 and "keys revoke" in said
     assert ".It Ic state_dir" in manual and not re.search("@[A-Z_]+@", manual)
     conf = tmp_path / "etc/sluice/sluice.conf"
     code, said = run(installed, "-t", "-c", conf)
@@ -112,7 +116,8 @@ def test_install_and_uninstall(production, tmp_path):
     conf.write_text("the operator's own")
     assert make("install")[0] == 0 and make("uninstall")[0] == 0
     assert conf.read_text() == "the operator's own"
-    assert not installed.exists()
+    assert not installed.exists() and not control.exists()
+    assert list((tmp_path / "usr/local/share/man/man8").iterdir()) == []
 
 
 def test_install_refuses_a_test_build(tmp_path):

@@ -249,6 +249,7 @@ def test_hostile_log(tmp_path):
     json.loads(run("logs", log, "--errors", "--json").stdout)
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("kind", ["--errors", "--slow"])
 def test_a_big_log_takes_little_memory(kind):
     """What is kept are the lines to be shown, not the file."""
