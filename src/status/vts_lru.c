@@ -1,9 +1,10 @@
 /*
- * vhost_traffic_status_filter_max_node: when a filter key is new and there are more nodes than allowed, those that were counted longest ago
- * go. Called by vts_count.c when its process counts in a node for the first time.
+ * vhost_traffic_status_filter_max_node: when a filter key is new and there are as many nodes as allowed, the one that was counted longest ago
+ * goes. Called by vts_count.c when its process has counted in a node for the first time.
  *
- * To look at every node for every new key would cost most when a flood of keys arrives, which is when it must not. So a look retires a
- * sixty-fourth of the nodes, and reckons how many may be made, by all processes at the same rate, before the next look is due.
+ * To look at every node for every new key would cost most when a flood of keys arrives, which is when it must not. So one look remembers a
+ * batch of the oldest, and the keys after it each send away the next of them, unless it was counted since: whatever is younger than that look
+ * is younger than they are. While there is room, a look reckons how many may be made, by all processes at the same rate, before the next.
  */
 #include "base/clock.h"
 #include "status/vts_conf.h"
@@ -18,11 +19,12 @@ struct victim {
 	int64_t seen;
 };
 
-/* The oldest seen so far, the youngest of them first: a heap. */
-struct victims {
+/* The oldest at the last look: while it lasts a heap with the youngest of them on top, then by age; at: the next to go. */
+static struct {
 	struct victim of[BATCH];
-	unsigned n;
-};
+	unsigned n, at;
+	unsigned until_look; /* new keys that there is room for, as far as this process knows */
+} victims;
 
 static bool
 is_bounded(const struct vts_scope *scope, struct str key)
@@ -33,6 +35,8 @@ is_bounded(const struct vts_scope *scope, struct str key)
 	return scope->n_prefixes == 0;
 }
 
+/* ---- a look ---- */
+
 static void
 swap(struct victim *a, struct victim *b)
 {
@@ -42,70 +46,96 @@ swap(struct victim *a, struct victim *b)
 	*b = t;
 }
 
+/* Over the first n. */
 static void
-sift_down(struct victims *v)
+sift_down(unsigned n)
 {
-	for (unsigned i = 0, child; (child = 2 * i + 1) < v->n; i = child) {
-		if (child + 1 < v->n && v->of[child + 1].seen > v->of[child].seen)
+	struct victim *of = victims.of;
+
+	for (unsigned i = 0, child; (child = 2 * i + 1) < n; i = child) {
+		if (child + 1 < n && of[child + 1].seen > of[child].seen)
 			child++;
-		if (v->of[i].seen >= v->of[child].seen)
+		if (of[i].seen >= of[child].seen)
 			return;
-		swap(&v->of[i], &v->of[child]);
+		swap(&of[i], &of[child]);
 	}
 }
 
 static void
-consider(struct victims *v, const struct series_view *view, int64_t seen)
+consider(const struct series_view *view)
 {
+	struct victim *of = victims.of;
 	unsigned i;
 
-	if (v->n < BATCH) {
-		i = v->n++;
-		v->of[i] = (struct victim){ *view, seen };
-		for (; i > 0 && v->of[i].seen > v->of[(i - 1) / 2].seen; i = (i - 1) / 2)
-			swap(&v->of[i], &v->of[(i - 1) / 2]);
-	} else if (seen < v->of[0].seen) {
-		v->of[0] = (struct victim){ *view, seen };
-		sift_down(v);
+	if (victims.n < BATCH) {
+		i = victims.n++;
+		of[i] = (struct victim){ *view, view->seen };
+		for (; i > 0 && of[i].seen > of[(i - 1) / 2].seen; i = (i - 1) / 2)
+			swap(&of[i], &of[(i - 1) / 2]);
+	} else if (view->seen < of[0].seen) {
+		of[0] = (struct victim){ *view, view->seen };
+		sift_down(victims.n);
 	}
 }
 
 /* Counts the nodes that are bounded, and finds the oldest of them. */
 static unsigned
-look(const struct vts_scope *scope, struct str fresh, struct victims *out)
+look(const struct vts_scope *scope, struct str fresh)
 {
 	struct vts_entry e;
 	uint32_t cursor = 0;
 	unsigned n = 0;
 
-	out->n = 0;
+	victims.n = victims.at = 0;
 	while (vts_next(VTS_FILTER, &cursor, &e)) {
 		if (!is_bounded(scope, e.view.key))
 			continue;
 		n++;
 		if (!str_eq(e.view.key, fresh) && !vts_is_other(&e))
-			consider(out, &e.view, e.view.seen);
+			consider(&e.view);
 	}
+	for (unsigned left = victims.n; left > 1; sift_down(--left))
+		swap(&victims.of[0], &victims.of[left - 1]);
 	return n;
 }
 
-/* The oldest `many` of those found: the youngest of the heap stay. Returns how many went. */
-static unsigned
-retire(struct victims *v, unsigned many)
+/* ---- who goes ---- */
+
+/* The next that nobody has counted since the look. False: there is none left. */
+static bool
+retire_one(void)
 {
 	struct vts_entry e = { .kind = VTS_FILTER };
-	unsigned gone = 0;
+	struct series_view now;
 
-	for (; v->n > many; sift_down(v))
-		v->of[0] = v->of[--v->n];
-	for (unsigned i = 0; i < v->n; i++) {
-		e.view = v->of[i].view;
-		gone += vts_delete(&e);
+	while (victims.at < victims.n) {
+		const struct victim *v = &victims.of[victims.at++];
+
+		e.view = v->view;
+		if (series_still(&v->view) && series_find(vts_set(VTS_FILTER), v->view.key, &now) &&
+		    now.seen == v->seen && vts_delete(&e))
+			return true;
 	}
-	return gone;
+	return false;
 }
 
-/* slots are four a worker, and some. */
+/* New to this process, but another has counted there. */
+static bool
+is_known(struct str key)
+{
+	struct series_view view;
+	uint32_t cursor = 0;
+	unsigned slot, used = 0;
+	const vts_word *words;
+
+	if (!series_find(vts_set(VTS_FILTER), key, &view))
+		return false;
+	while ((words = series_next_block(&view, &cursor, &slot)) != NULL)
+		used += vts_load(&words[VTS_REQUESTS]) != 0;
+	return used > 1;
+}
+
+/* Slots are four a worker, and some. */
 static unsigned
 workers(void)
 {
@@ -115,24 +145,25 @@ workers(void)
 void
 vts_lru_make_room(const struct vts_scope *scope, struct str fresh)
 {
-	static struct victims victims; /* too large for a task's stack; nothing here parks */
-	static unsigned until_look;
-	unsigned spare = (unsigned)MIN(scope->max_node / 64, (uint64_t)BATCH / 2), n;
+	unsigned n;
 
-	if (!is_bounded(scope, fresh))
+	if (!is_bounded(scope, fresh) || is_known(fresh))
 		return;
-	if (until_look > 0) {
-		until_look--;
+	if (victims.until_look > 0) {
+		victims.until_look--;
 		return;
 	}
+	if (retire_one())
+		return;
 	for (unsigned pass = 0; pass < PASSES; pass++) {
-		n = look(scope, fresh, &victims);
-		if (n <= scope->max_node)
-			break;
-		n -= retire(&victims, (unsigned)MIN(n - scope->max_node + spare, (uint64_t)BATCH));
+		n = look(scope, fresh);
+		while (n > scope->max_node && retire_one())
+			n--;
 		if (n <= scope->max_node)
 			break;
 	}
-	if (n < scope->max_node)
-		until_look = (unsigned)(scope->max_node - n) / workers() / 2;
+	if (n < scope->max_node) {
+		victims.until_look = (unsigned)MIN(scope->max_node - n, UINT32_MAX) / workers() / 2;
+		victims.n = 0;
+	}
 }

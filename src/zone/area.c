@@ -109,8 +109,14 @@ map_in_file(struct zone *z, size_t size)
 {
 	void *p;
 
-	if (file_allocate(z->fd, z->head.size, align(size)) != 0)
+	if (file_allocate(z->fd, z->head.size, align(size)) != 0) {
+		int saved = errno;
+
+		(void)file_truncate(
+		    z->fd, z->head.size); /* what there was of it, perhaps all of the disk */
+		errno = saved;
 		return NULL;
+	}
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, z->fd, (off_t)z->head.size);
 	return p == MAP_FAILED ? NULL : p;
 }
