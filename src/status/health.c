@@ -75,6 +75,8 @@ health_handle(struct http_request *r, void *arg)
 
 	buf_init(&reasons, 0);
 	buf_init(&body, 0);
+	http_add_header(r, "X-Content-Type-Options", STR("nosniff"));
+	http_add_header(r, "X-Frame-Options", STR("DENY"));
 	http_add_header(r, "Cache-Control", STR("no-store"));
 	healthy = ingest_healthy(&reasons);
 	if (buf_failed(&reasons))

@@ -1,15 +1,20 @@
 """/metrics: what it shows is right, whatever dies meanwhile, and every reader of the format accepts it."""
 
 import concurrent.futures
+import ipaddress
 import os
+import re
 import signal
 import socket
 import threading
 
+import psutil
 import pytest
 import requests
 
 from lib.metrics import Page, assert_never_down, promtool, scrape, wait_metric
+from lib.ports import free_port
+from lib.server import TOP
 from lib.store import status
 from lib.wait import wait_until
 
@@ -90,6 +95,27 @@ def test_the_allow_list_keeps_others_out(counting):
         location = /open { allow 127.0.0.1; deny all; metrics; }""")
     assert sluice.get("/metrics").status_code == 403
     assert scrape(sluice, "/open").value("nginx_http_requests_total", status="403") == 1
+
+
+def test_the_shipped_configuration_has_a_listener_for_it(server):
+    """On loopback and on the networks of containers, with a health of its own."""
+    shipped = (TOP / "conf/sluice.conf").read_text()
+    assert "listen 9145;" in shipped
+    port = free_port()
+    text = shipped.replace("listen 8080;", "listen 127.0.0.1:{port};").replace("listen 9145;", f"listen {port};")
+    sluice = server(conf=text.replace("/var/lib/sluice", "{state_dir}"))
+    answer = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=20)
+    assert Page(answer.text).value("sluice_build_info") == 1
+    health = requests.get(f"http://127.0.0.1:{port}/health", timeout=20)
+    assert (health.status_code, health.json()["status"]) == (200, "healthy")
+    assert health.headers["X-Content-Type-Options"] == "nosniff" and health.headers["X-Frame-Options"] == "DENY"
+    assert scrape(sluice).value("sluice_scrapes_total") == 2
+    allowed = [ipaddress.ip_network(net) for net in re.findall(r"allow ([\d./]+);", shipped)]
+    own = [a.address for of in psutil.net_if_addrs().values() for a in of if a.family == socket.AF_INET]
+    for address in own:
+        known = any(ipaddress.ip_address(address) in net for net in allowed)
+        answer = requests.get(f"http://{address}:{port}/metrics", timeout=20)
+        assert answer.status_code == (200 if known else 403), address
 
 
 # ---- requests
