@@ -233,6 +233,7 @@ handle(struct http_request *r, void *arg)
 	char room[64];
 	int err;
 
+	r->uncounted = true; /* who looks is not what is looked at */
 	buf_init_fixed(&allow, room, sizeof(room));
 	row = find(r->head->method, api_path(r), &id, &allow);
 	http_add_header(r, "Cache-Control", STR("no-store"));

@@ -61,6 +61,9 @@ int ctl_request(struct ctl *ctl, const char *method, const char *target, struct 
 /* The same, where only an answer below 400 is of use: the error of another one is told. Its document is valid JSON. */
 int ctl_get(struct ctl *ctl, const char *method, const char *target, struct ctl_reply *out);
 
+/* GETs a document and prints it: as it is with --json, else by print. Returns the command's exit status. */
+int ctl_show(struct ctl *ctl, const char *target, void (*print)(struct str document));
+
 /* ---- the commands ---- */
 
 int status_run(struct ctl *ctl, const struct ctl_args *args);

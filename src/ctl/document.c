@@ -58,3 +58,23 @@ document_true(struct str object, const char *path)
 {
 	return str_is(document_get(object, path), "true");
 }
+
+bool
+document_next(struct str array, size_t *at, struct str *element)
+{
+	struct str name;
+
+	return array.n > 0 && array.p[0] == '[' && json_next(array, at, &name, element) == 1;
+}
+
+void
+document_cell(struct table *t, struct str object, const char *path)
+{
+	struct buf room;
+	struct str s;
+
+	buf_init(&room, 0);
+	s = document_text(object, path, &room);
+	table_cell(t, s.n > 0 ? s : STR("-"));
+	buf_fini(&room);
+}

@@ -5,7 +5,7 @@
 #ifndef SLUICE_CTL_DOCUMENT_H
 #define SLUICE_CTL_DOCUMENT_H
 
-#include "base/buf.h"
+#include "ctl/table.h"
 
 /* The raw value of the member at path, "a.b": {NULL, 0} if it is not there. The text must be valid JSON. */
 struct str document_get(struct str object, const char *path);
@@ -15,5 +15,9 @@ struct str document_text(struct str object, const char *path, struct buf *out);
 uint64_t document_u64(struct str object, const char *path);
 double document_double(struct str object, const char *path);
 bool document_true(struct str object, const char *path);
+/* Walks an array: *at is 0 for the first call; false at its end, and for whatever is no array. */
+bool document_next(struct str array, size_t *at, struct str *element);
+/* The member's text as a cell; "-" if there is none. */
+void document_cell(struct table *t, struct str object, const char *path);
 
 #endif

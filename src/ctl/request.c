@@ -3,6 +3,7 @@
  * own HTTP client does the work, over the unix socket, TCP or TLS.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -185,4 +186,20 @@ ctl_get(struct ctl *ctl, const char *method, const char *target, struct ctl_repl
 	if (status != CTL_DONE)
 		buf_fini(&out->body);
 	return status;
+}
+
+int
+ctl_show(struct ctl *ctl, const char *target, void (*print)(struct str document))
+{
+	struct ctl_reply reply;
+	int status = ctl_get(ctl, "GET", target, &reply);
+
+	if (status != CTL_DONE)
+		return status;
+	if (ctl->json)
+		fwrite(reply.body.p, 1, reply.body.n, stdout);
+	else
+		print(buf_str(&reply.body));
+	buf_fini(&reply.body);
+	return CTL_DONE;
 }

@@ -6,30 +6,6 @@
 #include "base/json.h"
 #include "ctl/ctl.h"
 #include "ctl/document.h"
-#include "ctl/table.h"
-
-/* Asks for the document; with --json prints it and is done: then *doc is empty. */
-static int
-ask(struct ctl *ctl, const char *target, struct ctl_reply *reply, struct str *doc)
-{
-	int status = ctl_get(ctl, "GET", target, reply);
-
-	*doc = buf_str(&reply->body);
-	if (status != CTL_DONE || !ctl->json)
-		return status;
-	fwrite(doc->p, 1, doc->n, stdout);
-	*doc = str_make(NULL, 0);
-	buf_fini(&reply->body);
-	return status;
-}
-
-static void
-text_cell(struct table *t, struct str object, const char *path, struct buf *room)
-{
-	struct str s = document_text(object, path, room);
-
-	table_cell(t, s.n > 0 ? s : STR("-"));
-}
 
 /* ---- status ---- */
 
@@ -92,18 +68,12 @@ line(struct table *t, const char *name, struct buf *text)
 	buf_reset(text);
 }
 
-int
-status_run(struct ctl *ctl, const struct ctl_args *args)
+static void
+print_status(struct str d)
 {
-	struct ctl_reply reply;
-	struct str d;
 	struct table t;
 	struct buf text, room;
-	int status = ask(ctl, "/api/status", &reply, &d);
 
-	(void)args;
-	if (status != CTL_DONE || d.n == 0)
-		return status;
 	buf_init(&text, 0);
 	buf_init(&room, 0);
 	table_init(&t, "");
@@ -126,90 +96,103 @@ status_run(struct ctl *ctl, const struct ctl_args *args)
 	table_print(&t);
 	buf_fini(&text);
 	buf_fini(&room);
-	buf_fini(&reply.body);
-	return CTL_DONE;
+}
+
+int
+status_run(struct ctl *ctl, const struct ctl_args *args)
+{
+	(void)args;
+	return ctl_show(ctl, "/api/status", print_status);
 }
 
 /* ---- streams, workers ---- */
 
+/* Seconds, where the document has any. */
 static void
-stream_row(struct table *t, struct str s, struct buf *room)
+age_cell(struct table *t, struct str object, const char *path)
 {
-	text_cell(t, s, "name", room);
-	text_cell(t, s, "status", room);
-	table_bytes(t, document_u64(s, "spool_bytes"));
-	table_u64(t, document_u64(s, "waiting_files"));
-	if (document_text(s, "oldest", room).n > 0)
-		table_age(t, document_double(s, "oldest_seconds"));
+	struct str raw = document_get(object, path);
+
+	if (raw.n > 0 && !str_is(raw, "null"))
+		table_age(t, document_double(object, path));
 	else
 		table_cstr(t, NULL);
-	table_u64(t, document_u64(s, "sent_objects"));
-	table_bytes(t, document_u64(s, "sent_bytes"));
-	table_u64(t, document_u64(s, "failures"));
-	text_cell(t, s, "sink", room);
-	text_cell(t, s, "last_error", room);
 }
 
 static void
-worker_row(struct table *t, struct str p, struct buf *room)
+stream_row(struct table *t, struct str s)
 {
-	static const char *const ages[] = { "heartbeat_age_seconds", "uptime_seconds" };
+	document_cell(t, s, "name");
+	document_cell(t, s, "status");
+	table_bytes(t, document_u64(s, "spool_bytes"));
+	table_u64(t, document_u64(s, "waiting_files"));
+	if (str_is(document_get(s, "oldest"), "null"))
+		table_cstr(t, NULL);
+	else
+		age_cell(t, s, "oldest_seconds");
+	table_u64(t, document_u64(s, "sent_objects"));
+	table_bytes(t, document_u64(s, "sent_bytes"));
+	table_u64(t, document_u64(s, "failures"));
+	document_cell(t, s, "sink");
+	document_cell(t, s, "last_error");
+}
 
-	text_cell(t, p, "role", room);
+static void
+worker_row(struct table *t, struct str p)
+{
+	document_cell(t, p, "role");
 	table_u64(t, document_u64(p, "slot"));
-	text_cell(t, p, "pid", room);
-	text_cell(t, p, "status", room);
-	for (size_t i = 0; i < ARRAY_LEN(ages); i++)
-		if (document_text(p, ages[i], room).n > 0)
-			table_age(t, document_double(p, ages[i]));
-		else
-			table_cstr(t, NULL);
+	document_cell(t, p, "pid");
+	document_cell(t, p, "status");
+	age_cell(t, p, "heartbeat_age_seconds");
+	age_cell(t, p, "uptime_seconds");
 	table_u64(t, document_u64(p, "restarts"));
 	table_u64(t, document_u64(p, "configuration"));
 	table_u64(t, document_u64(p, "connections"));
 	table_u64(t, document_u64(p, "active"));
 }
 
-/* One row an element of the array that the document has under this name. */
-static int
-list(struct ctl *ctl, const char *target, const char *member, const char *heads,
-    void (*row)(struct table *, struct str, struct buf *))
+/* One row an element. */
+static void
+print_rows(struct str array, const char *heads, void (*row)(struct table *, struct str))
 {
-	struct ctl_reply reply;
-	struct str d, name, element, array;
+	struct str element;
 	struct table t;
-	struct buf room;
 	size_t at = 0;
-	int status = ask(ctl, target, &reply, &d);
 
-	if (status != CTL_DONE || d.n == 0)
-		return status;
-	buf_init(&room, 0);
 	table_init(&t, heads);
-	array = document_get(d, member);
-	while (array.n > 0 && array.p[0] == '[' && json_next(array, &at, &name, &element) == 1)
-		row(&t, element, &room);
+	while (document_next(array, &at, &element))
+		row(&t, element);
 	table_print(&t);
-	buf_fini(&room);
-	buf_fini(&reply.body);
-	return CTL_DONE;
+}
+
+static void
+print_streams(struct str d)
+{
+	print_rows(document_get(d, "streams"),
+	    "STREAM STATUS >SPOOL >FILES >OLDEST >SENT >BYTES >FAILURES SINK ERROR", stream_row);
+}
+
+static void
+print_workers(struct str d)
+{
+	print_rows(document_get(d, "workers"),
+	    "ROLE >SLOT >PID STATUS >HEARTBEAT >UP >RESTARTS >CONFIGURATION >CONNECTIONS >ACTIVE",
+	    worker_row);
 }
 
 int
 streams_run(struct ctl *ctl, const struct ctl_args *args)
 {
 	(void)args;
-	return list(ctl, "/api/streams", "streams",
-	    "STREAM STATUS >SPOOL >FILES >OLDEST >SENT >BYTES >FAILURES SINK ERROR", stream_row);
+	return ctl_show(ctl, "/api/streams", print_streams);
 }
 
 int
 workers_run(struct ctl *ctl, const struct ctl_args *args)
 {
 	(void)args;
-	return list(ctl, "/api/workers", "workers",
-	    "ROLE >SLOT >PID STATUS >HEARTBEAT >UP >RESTARTS >CONFIGURATION >CONNECTIONS >ACTIVE",
-	    worker_row);
+	return ctl_show(ctl, "/api/workers", print_workers);
 }
 
 /* ---- health ---- */
@@ -217,7 +200,7 @@ workers_run(struct ctl *ctl, const struct ctl_args *args)
 static void
 print_health(struct str d)
 {
-	struct str reasons = document_get(d, "reasons"), name, raw;
+	struct str reasons = document_get(d, "reasons"), raw;
 	struct buf text, visible;
 	size_t at = 0;
 
@@ -225,7 +208,7 @@ print_health(struct str d)
 	buf_init(&visible, 0);
 	table_put_visible(&visible, document_text(d, "status", &text));
 	buf_putc(&visible, '\n');
-	while (reasons.n > 0 && reasons.p[0] == '[' && json_next(reasons, &at, &name, &raw) == 1) {
+	while (document_next(reasons, &at, &raw)) {
 		buf_reset(&text);
 		(void)json_unquote(raw, &text);
 		buf_puts(&visible, "  ");

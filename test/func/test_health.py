@@ -108,22 +108,24 @@ def test_a_store_that_is_away_is_degraded(server, scripted_store):
     wait_healthy(sluice)
 
 
-def test_a_full_spool_is_unhealthy(server, scripted_store):
-    scripted_store.stop()
-    sluice = server(store=scripted_store, bucket="scripted", streams={"usage": BUNDLES + "spool_size 1m; breaker failures=2 open=60s;"})
+def test_a_full_spool_is_unhealthy(server, embedded):
+    """The shipper is stopped, or it would make room again."""
+    sluice = server(streams={"usage": embedded.streams["usage"] + " spool_size 1m;"})
+    os.kill(sluice.children("shipper")[0], signal.SIGSTOP)
     while sluice.put("/usage", os.urandom(100_000)).status_code == 204:
         pass
     while sluice.put("/usage", os.urandom(1000)).status_code == 204:
         pass
-    status, health = wait_until(lambda: (v := verbose(sluice))[0] == 503 and v, "it is unhealthy")
-    assert health["status"] == "unhealthy" and "usage: no spool space" in health["reasons"]
+    status, health = verbose(sluice)
+    assert (status, health["status"]) == (503, "unhealthy") and "usage: no spool space" in health["reasons"]
     [spool] = health["components"]["spools"]
     assert (spool["status"], spool["limit_bytes"]) == ("full", 1 << 20)
     brief = sluice.get("/health")
     assert (brief.status_code, brief.json()) == (503, {"status": "unhealthy", "reasons": ["usage: no spool space"]})
+    assert api(sluice, "/health").status == 503
     done = ctl(sluice, "health")
     assert done.returncode == 1 and "no spool space" in done.stdout
-    assert api(sluice, "/health").status == 503
+    assert api(sluice, "/api/streams").json["streams"][0]["status"] == "full" and api(sluice, "/api/status").json["streams"]["full"] == 1
     sluice.reap()
 
 
