@@ -16,6 +16,8 @@ const struct conf_deviation conf_deviations[] = {
 			"gzip, no variables in paths; escape=logfmt and formats json and logfmt besides" },
 	{ "return in a location", "comes after limits, allow, deny and auth, not before" },
 	{ "real_ip_header", "the PROXY protocol is not spoken; set_real_ip_from takes no names" },
+	{ "map", "expressions do not capture; results may hold variables all the same" },
+	{ "geo", "no ranges, delete, proxy; networks only" },
 	{ "set", "all of a block run before its return, wherever they stand" },
 	{ "log_format escape=json", "invalid UTF-8 becomes U+FFFD, so that lines stay JSON" },
 	{ "listen ... ssl, ssl_protocols",

@@ -106,10 +106,10 @@ const struct conf_row conf_nginx_rows[] = {
 	    "see add_header"),
 	REFUSE(ANYWHERE, "rewrite break if", "URIs are not rewritten, see location and return"),
 	REFUSE(ANYWHERE,
-	    "map geo split_clients geoip_city geoip_country geoip_org geoip_proxy "
+	    "split_clients geoip_city geoip_country geoip_org geoip_proxy "
 	    "geoip_proxy_recursive",
-	    "variables cannot be defined"),
-	REFUSE(ANYWHERE, "valid_referers", "variables cannot be defined"),
+	    "variables are defined by set, map and geo"),
+	REFUSE(ANYWHERE, "valid_referers", "variables are defined by set, map and geo"),
 	REFUSE(ANYWHERE, "stub_status", "see metrics and health"),
 	REFUSE(ANYWHERE,
 	    "userid userid_domain userid_expires userid_flags userid_mark "

@@ -48,6 +48,8 @@ void http_conf_register(void);
  * handler is an error. methods: "PUT POST", others get 405; GET allows HEAD; NULL: any. */
 int http_set_handler(struct conf *c, const struct conf_node *node, struct conf_scope *scope,
     http_handler_fn *fn, void *arg, const char *methods);
+/* A regular expression: what only Perl's have is an error at node that names the POSIX form. */
+int http_check_pattern(struct conf *c, const struct conf_node *node, struct str pattern);
 /* The location's client_max_body_size where neither it nor a block around it sets one (`ingest`:
  * 64m). */
 void http_default_body_size(struct conf_scope *scope, uint64_t size);

@@ -1,7 +1,7 @@
 /*
  * Regular expressions in a configuration are POSIX extended. What only Perl's have is refused by
- * name, rather than silently matched as something else. Called when location and server_name are
- * read.
+ * name, rather than silently matched as something else. Called when location, server_name and map
+ * are read.
  */
 #include "http/conf_priv.h"
 
@@ -60,8 +60,8 @@ find_difference(struct str p)
 /* How deep groups may nest: some libraries compile them by recursion without a bound. */
 #define MAX_DEPTH 100
 
-static int
-check_syntax(struct conf *c, const struct conf_node *node, struct str pattern)
+int
+http_check_pattern(struct conf *c, const struct conf_node *node, struct str pattern)
 {
 	size_t i = 0;
 	int row, depth = 0;
@@ -105,7 +105,7 @@ http_compile_pattern(
 
 	if (!text)
 		return ERR_NOMEM;
-	if (check_syntax(c, node, pattern) < 0)
+	if (http_check_pattern(c, node, pattern) < 0)
 		return ERR_CONFIG;
 	r = regcomp(out, text, REG_EXTENDED | REG_NOSUB | (icase ? REG_ICASE : 0));
 	if (r == 0)

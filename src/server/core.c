@@ -16,6 +16,7 @@
 #include "gate/access.h"
 #include "gate/access_log.h"
 #include "gate/auth.h"
+#include "gate/map.h"
 #include "gate/limit.h"
 #include "gate/real_ip.h"
 #include "http/conf.h"
@@ -160,6 +161,8 @@ core_register(void)
 	conf_register(&core_module);
 	zone_conf_register();
 	http_conf_register();
+	map_register();
+	geo_register();
 	access_log_register();
 	vts_register();
 	vts_view_register();
