@@ -10,15 +10,42 @@ lower(unsigned char c)
 	return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c;
 }
 
+/* Eight characters at a time: a byte from 'A' to 'Z' carries into its top bit from the first sum, but not from the second. */
+static uint64_t
+lower8(uint64_t w)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t low = w & ones * 0x7f;
+	uint64_t upper = (low + ones * (0x80 - 'A')) & ~(low + ones * (0x7f - 'Z'));
+
+	return w | (upper & ~w & ones * 0x80) >> 2;
+}
+
+static bool
+same8(const char *a, const char *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x == y || lower8(x) == lower8(y);
+}
+
 bool
 str_ieq(struct str a, struct str b)
 {
+	size_t i = 0;
+
 	if (a.n != b.n)
 		return false;
-	for (size_t i = 0; i < a.n; i++) {
+	for (; i + 8 <= a.n; i += 8)
+		if (!same8(a.p + i, b.p + i))
+			return false;
+	if (i < a.n && a.n > 8)
+		return same8(a.p + a.n - 8, b.p + a.n - 8);
+	for (; i < a.n; i++)
 		if (lower((unsigned char)a.p[i]) != lower((unsigned char)b.p[i]))
 			return false;
-	}
 	return true;
 }
 

@@ -6,6 +6,28 @@
 
 static const struct str none = { NULL, 0 };
 
+/* Each pair of bytes, at each place of texts of each length that takes another way. */
+static void
+test_case(void **state)
+{
+	char a[20], b[20];
+
+	(void)state;
+	for (size_t n = 1; n < sizeof(a); n++)
+		for (size_t at = 0; at < n; at++)
+			for (int x = 0; x < 256; x++)
+				for (int y = x > 32 ? x - 32 : 0; y <= x; y++) {
+					bool same = x == y || (x >= 'a' && x <= 'z' && y == x - 32);
+
+					memset(a, 'q', n);
+					memset(b, 'Q', n);
+					a[at] = (char)x;
+					b[at] = (char)y;
+					assert_int_equal(
+					    str_ieq(str_make(a, n), str_make(b, n)), same);
+				}
+}
+
 static void
 comparing(void **state)
 {
@@ -99,6 +121,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_case),
 		cmocka_unit_test(comparing),
 		cmocka_unit_test(searching),
 		cmocka_unit_test(cutting),
