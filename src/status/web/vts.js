@@ -407,7 +407,6 @@ class Spark {
 		this.area.setAttribute("class", "area");
 		this.edge.setAttribute("class", "edge");
 		this.root.setAttribute("class", "spark");
-		this.root.setAttribute("viewBox", `0 0 ${SPARK_POINTS - 1} 30`);
 		this.root.setAttribute("preserveAspectRatio", "none");
 		this.root.setAttribute("role", "img");
 		this.root.setAttribute("aria-label", label);
@@ -418,10 +417,11 @@ class Spark {
 		this.values.push(value ?? 0);
 		this.values = this.values.slice(-SPARK_POINTS);
 		const top = Math.max(...this.values, 1e-9);
-		const first = SPARK_POINTS - this.values.length;
-		const points = this.values.map((v, i) => `${first + i} ${(29 - (v / top) * 27).toFixed(2)}`);
+		const end = Math.max(this.values.length - 1, 1);
+		const points = this.values.map((v, i) => `${i} ${(29 - (v / top) * 27).toFixed(2)}`);
+		this.root.setAttribute("viewBox", `0 0 ${end} 30`);
 		this.edge.setAttribute("d", `M${points.join("L")}`);
-		this.area.setAttribute("d", `M${first} 30L${points.join("L")}L${SPARK_POINTS - 1} 30Z`);
+		this.area.setAttribute("d", `M0 30L${points.join("L")}L${this.values.length - 1} 30Z`);
 	}
 }
 
