@@ -12,8 +12,9 @@ const struct conf_deviation conf_deviations[] = {
 	{ "client_max_body_size", "64m by default in locations that ingest" },
 	{ "error_log",
 	    "standard error and level info by default; in effect from the main context" },
-	{ "access_log", "without one, request lines go to the server's own log; neither syslog nor "
-			"gzip, no variables in paths; escape=logfmt and formats json and logfmt besides" },
+	{ "access_log",
+	    "without one, request lines go to the server's own log; neither syslog nor "
+	    "gzip, no variables in paths; escape=logfmt and formats json and logfmt besides" },
 	{ "return in a location", "comes after limits, allow, deny and auth, not before" },
 	{ "real_ip_header", "the PROXY protocol is not spoken; set_real_ip_from takes no names" },
 	{ "map", "expressions do not capture; results may hold variables all the same" },
@@ -32,5 +33,12 @@ const struct conf_deviation conf_deviations[] = {
 	    "all zones share the memory of limit_zone_size; when it is full, who was seen longest "
 	    "ago is forgotten, and if nobody can be, limit_fallback decides" },
 	{ "limit_req", "times are exact to the nanosecond; refusals carry Retry-After" },
+	{ "control?cmd=reset and delete of nginx-module-vts",
+	    "by POST, from pages of this server only; GET over a unix socket or with a key of the "
+	    "role admin; vhost_traffic_status_control_get on allows anybody's" },
+	{ "format/prometheus of nginx-module-vts",
+	    "without the sum zone, which would count everything twice in sum(); families in one "
+	    "piece; a content type with its version" },
+	{ "vts_status of ngx_vts", "nginx_vts_upstream_zones_total is a counter by type" },
 	{ NULL, NULL },
 };

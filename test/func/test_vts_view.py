@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import socket
 import subprocess
 
 import pytest
@@ -114,6 +115,22 @@ def test_a_location_may_have_a_default_of_its_own(server):
     assert requests.get(sluice.url + "/a/format/jsonp").text.startswith("taken({")
     for path in ("/off", "/off/format/json", "/off/control?cmd=status&group=*"):
         assert requests.get(sluice.url + path).status_code == 501
+
+
+def test_files_of_the_page_are_asked_for_once(sluice):
+    first = requests.get(sluice.url + "/status/vts.js")
+    again = requests.get(sluice.url + "/status/vts.js", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = requests.get(sluice.url + "/status/vts.js", headers={"If-None-Match": '"other"'})
+    assert other.content == first.content
+
+
+def test_the_page_carries_no_script_or_style_of_its_own(sluice):
+    answer = requests.get(sluice.url + "/status/format/html")
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+    assert policy.pop("default-src") == "'none'" and set(policy.values()) == {"'self'", "'none'"}
+    assert "@BASE@" not in answer.text and "<style" not in answer.text
+    assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|javascript:", answer.text)
 
 
 def test_jsonp_is_json_in_a_call(sluice):
@@ -465,6 +482,17 @@ def test_control_by_get_with_an_admin_key(server, tmp_path):
         hit(sluice)
         answer = control(sluice, "GET", headers={"X-API-Key": role}, cmd="delete", group="*")
         assert (answer.status_code, reply(answer)["processingReturn"]) == (status, status == 200)
+
+
+def test_control_by_get_over_a_unix_socket(server, tmp_path):
+    path = tmp_path / "stats.sock"
+    sluice = server(http=ZONE + f"server {{ listen unix:{path}; location /control {{ vhost_traffic_status_display; }} }}", server=LOCATIONS)
+    hit(sluice)
+    line = raw.Line(socket.socket(socket.AF_UNIX))
+    with line:
+        line.socket.connect(str(path))
+        line.send("GET /control/control?cmd=delete&group=server&zone=a.test HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert vts.strict(line.answer().body.decode())["processingCounts"] == 1
 
 
 @pytest.mark.parametrize(
