@@ -357,6 +357,21 @@ series_attach(struct zone *z, unsigned slot)
 }
 
 void
+series_detach(void)
+{
+	struct pin *p;
+
+	while ((p = self.pins) != NULL) {
+		self.pins = p->next;
+		free(p);
+	}
+	map_fini(&self.by_key);
+	free(self.doors);
+	memset(&self, 0, sizeof(self));
+	series_dir.head = NULL;
+}
+
+void
 series_tick(void)
 {
 	struct directory *h = series_dir.head;

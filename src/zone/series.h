@@ -34,6 +34,8 @@ struct series {
 void series_register(void);
 /* In the process of the slot, after fork. Takes up the blocks that earlier processes of the slot left. 0 or an error. */
 int series_attach(struct zone *z, unsigned slot);
+/* For tests: everything works on scratch memory again; pins are forgotten and not to be used any more. */
+void series_detach(void);
 /* Acknowledges what was retired; the loop calls it before it sleeps and on a ring. Never blocks. */
 void series_tick(void);
 

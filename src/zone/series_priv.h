@@ -16,6 +16,8 @@ struct str series_other_key(const struct metric_set *set);
 /* sluice_zone_dropped_total{set}. */
 struct metric_set *series_dropped_set(void);
 
+void series_view_at(uint32_t index, uint32_t state, struct series_view *out);
+
 /* The entry of the view if it is still that: else NULL. */
 struct entry *series_entry(const struct series_view *v);
 

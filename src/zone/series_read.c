@@ -41,8 +41,8 @@ seen_last(const struct entry *e)
 	return seen;
 }
 
-static void
-view_of(uint32_t index, uint32_t state, struct series_view *out)
+void
+series_view_at(uint32_t index, uint32_t state, struct series_view *out)
 {
 	const struct entry *e = &series_dir.entries[index];
 
@@ -66,7 +66,7 @@ series_next(const struct metric_set *set, uint32_t *cursor, struct series_view *
 
 		if ((state & 3) != ENTRY_LIVE || e->set != set->id)
 			continue;
-		view_of(i, state, out);
+		series_view_at(i, state, out);
 		*cursor = i;
 		return true;
 	}
@@ -105,7 +105,7 @@ series_find(const struct metric_set *set, struct str key, struct series_view *ou
 	state = atomic_load_explicit(&series_dir.entries[index].state, memory_order_acquire);
 	if ((state & 3) != ENTRY_LIVE)
 		return false;
-	view_of(index, state, out);
+	series_view_at(index, state, out);
 	return true;
 }
 

@@ -21,18 +21,95 @@ series_retire(const struct metric_set *set, const struct series_view *v)
 	return live;
 }
 
+/*
+ * The oldest of a set, oldest first, as of the last look at all of them: a series is only ever seen later than it was, so the first of these
+ * that was not seen since is the oldest still. One look serves many retirements, as a flood of new names asks for.
+ */
+#define CANDIDATES 64
+
+static struct {
+	const struct metric_set *set;
+	unsigned n, next;
+	struct candidate {
+		uint32_t index, generation;
+		int64_t seen;
+	} list[CANDIDATES];
+} oldest;
+
+static void
+add_candidate(const struct series_view *v)
+{
+	unsigned i = MIN(oldest.n, CANDIDATES - 1u);
+
+	if (oldest.n == CANDIDATES && v->seen >= oldest.list[i].seen)
+		return;
+	for (; i > 0 && oldest.list[i - 1].seen > v->seen; i--)
+		oldest.list[i] = oldest.list[i - 1];
+	oldest.list[i] = (struct candidate){ v->index, v->generation, v->seen };
+	oldest.n += oldest.n < CANDIDATES;
+}
+
+static void
+look_at_all(const struct metric_set *set)
+{
+	struct series_view v;
+	uint32_t cursor = 0;
+
+	oldest.set = set;
+	oldest.n = oldest.next = 0;
+	while (series_next(set, &cursor, &v))
+		add_candidate(&v);
+}
+
+/* The first candidate that is still what it was and matches. */
+static bool
+pick_candidate(bool (*match)(struct str key, void *arg), void *arg, struct series_view *out)
+{
+	for (unsigned i = oldest.next; i < oldest.n; i++) {
+		const struct candidate *c = &oldest.list[i];
+		struct series_view v = { .index = c->index, .generation = c->generation };
+		bool same = series_still(&v);
+
+		if (same)
+			series_view_at(c->index, c->generation, &v);
+		if (!same || v.seen != c->seen) {
+			oldest.next += i == oldest.next;
+			continue;
+		}
+		if (match == NULL || match(v.key, arg)) {
+			*out = v;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+pick_from_all(const struct metric_set *set, bool (*match)(struct str key, void *arg), void *arg,
+    struct series_view *out)
+{
+	struct series_view v;
+	uint32_t cursor = 0;
+
+	out->index = 0;
+	while (series_next(set, &cursor, &v))
+		if ((out->index == 0 || v.seen < out->seen) && (match == NULL || match(v.key, arg)))
+			*out = v;
+	return out->index != 0;
+}
+
 bool
 series_retire_oldest(
     const struct metric_set *set, bool (*match)(struct str key, void *arg), void *arg)
 {
-	struct series_view v, oldest = { .index = 0 };
-	uint32_t cursor = 0;
+	struct series_view v;
 
-	while (series_next(set, &cursor, &v))
-		if ((oldest.index == 0 || v.seen < oldest.seen) &&
-		    (match == NULL || match(v.key, arg)))
-			oldest = v;
-	return oldest.index != 0 && series_retire(set, &oldest);
+	if (oldest.set == set && pick_candidate(match, arg, &v))
+		return series_retire(set, &v);
+	look_at_all(set);
+	if (!pick_candidate(match, arg, &v) && !pick_from_all(set, match, arg, &v))
+		return false;
+	return series_retire(set, &v);
 }
 
 int

@@ -25,6 +25,15 @@ static struct metric_set test_words = {
 	.name = "test_words", .labels = { "word", "more" }, .rows = test_rows, .n_rows = 4
 };
 
+#define TEST_FEW_MAX 10
+
+static struct metric_set test_few = { .name = "test_few",
+	.labels = { "word" },
+	.rows = test_rows,
+	.n_rows = 1,
+	.max_series = TEST_FEW_MAX };
+static struct metric_set test_single = { .name = "test_single", .rows = test_rows, .n_rows = 1 };
+
 static struct zone *test_zone;
 
 static inline void
@@ -32,6 +41,23 @@ test_register(void)
 {
 	series_register();
 	metric_register(&test_words);
+	metric_register(&test_few);
+	metric_register(&test_single);
+}
+
+/* Of test_words, as any process sees it; 0 if it is not there. */
+static inline uint64_t
+test_value_of(struct str key, unsigned row)
+{
+	struct series_view v;
+
+	return series_find(&test_words, key, &v) ? series_value(&test_words, &v, row) : 0;
+}
+
+static inline uint64_t
+test_value(const char *key, unsigned row)
+{
+	return test_value_of(str_of(key), row);
 }
 
 static inline int
@@ -47,6 +73,7 @@ test_zone_drop(void **state)
 {
 	(void)state;
 	zone_free(test_zone);
+	series_detach();
 	return 0;
 }
 
