@@ -9,7 +9,7 @@
 #include "zone/directory.h"
 
 /* Who holds it does so for microseconds, unless the machine is very busy or the process stopped. Then the caller counts elsewhere. */
-#define WAIT (20 * NS_PER_MS)
+#define WAIT (100 * NS_PER_MS)
 #define SPINS 200
 
 static bool

@@ -24,13 +24,19 @@ static struct {
 	struct map by_key; /* of pins */
 	uint32_t acked, pin_epoch;
 	bool loose_pins; /* some pin is not where it should be */
+	bool any_pending;
+	_Atomic uint64_t
+	    *pending[METRIC_SETS_MAX]; /* by set: what waits for its place in `other` */
 } self;
 
-/* What is counted where there is no zone, or no room even for `other`. */
+/* What is counted where there is no zone. */
 static _Atomic uint64_t scratch[METRIC_WORDS_MAX];
 static struct series scratch_doors[METRIC_SETS_MAX];
 
 /* ---- what does not fit ---- */
+
+/* ORDINARY: falls back to `other`, which counts as dropped. QUIET: the same, but not an event. PRIVILEGED: may use the reserve. */
+enum manner { ORDINARY, QUIET, PRIVILEGED };
 
 static struct series *
 scratch_for(const struct metric_set *set)
@@ -38,6 +44,23 @@ scratch_for(const struct metric_set *set)
 	struct series *s = &scratch_doors[set->id];
 
 	*s = (struct series){ .block = scratch, .set = set };
+	return s;
+}
+
+/* Not even `other` can be had now (a process that was stopped holds the lock; the reserve is used up): memory of our own, which the next tick
+ * adds to `other`. */
+static struct series *
+pending_for(const struct metric_set *set)
+{
+	struct series *s = scratch_for(set);
+	_Atomic uint64_t **words = &self.pending[set->id];
+
+	if (*words == NULL)
+		*words = calloc(set->words, sizeof(**words));
+	if (*words != NULL) {
+		s->block = *words;
+		self.any_pending = true;
+	}
 	return s;
 }
 
@@ -49,19 +72,19 @@ series_other_key(const struct metric_set *set)
 	return str_make(others, set->n_labels > 0 ? set->n_labels * sizeof(others[0]) - 1 : 0);
 }
 
-static struct series *get(struct metric_set *set, struct str key, bool privileged);
+static struct series *get(struct metric_set *set, struct str key, enum manner how);
 
 /* The door to use instead. */
 static struct series *
-fall_back(struct metric_set *set, bool privileged)
+fall_back(struct metric_set *set, enum manner how)
 {
 	struct metric_set *dropped = series_dropped_set();
 
-	if (privileged)
-		return scratch_for(set);
-	if (dropped->words > 0)
-		series_add(get(dropped, str_of(set->name), true), 0, 1);
-	return get(set, series_other_key(set), true);
+	if (how == PRIVILEGED)
+		return pending_for(set);
+	if (how == ORDINARY && dropped->words > 0)
+		series_add(get(dropped, str_of(set->name), PRIVILEGED), 0, 1);
+	return get(set, series_other_key(set), PRIVILEGED);
 }
 
 /* ---- finding one's door ---- */
@@ -102,25 +125,25 @@ has_room(const struct metric_set *set, struct str key)
 
 /* With the lock: finds or makes. */
 static struct block *
-make_block(struct metric_set *set, struct str key, uint32_t hash, bool privileged, uint32_t *index)
+make_block(struct metric_set *set, struct str key, uint32_t hash, enum manner how, uint32_t *index)
 {
 	struct dir *d = &series_dir;
 	struct block *b;
 
 	*index = directory_find(d, set->id, key, hash);
 	if (*index == 0) {
-		if (!privileged && !has_room(set, key))
+		if (how != PRIVILEGED && !has_room(set, key))
 			return NULL;
-		*index = directory_make(d, set, key, hash, d->slot, privileged);
+		*index = directory_make(d, set, key, hash, d->slot, how == PRIVILEGED);
 		return *index ? directory_block_at(d, atomic_load(&d->entries[*index].blocks))
 			      : NULL;
 	}
 	b = directory_block(d, &d->entries[*index], d->slot);
-	return b ? b : directory_add_block(d, *index, d->slot, set->words, privileged);
+	return b ? b : directory_add_block(d, *index, d->slot, set->words, how == PRIVILEGED);
 }
 
 static struct series *
-get_slowly(struct metric_set *set, struct str key, uint32_t hash, uint32_t index, bool privileged)
+get_slowly(struct metric_set *set, struct str key, uint32_t hash, uint32_t index, enum manner how)
 {
 	struct dir *d = &series_dir;
 	struct block *b = index ? directory_block(d, &d->entries[index], d->slot) : NULL;
@@ -130,25 +153,26 @@ get_slowly(struct metric_set *set, struct str key, uint32_t hash, uint32_t index
 		return bind_door(index, b);
 	if (set->id >= d->head->n_sets)
 		return scratch_for(set);
-	privileged |= key.n == 0;
-	if (index == 0 && !privileged && !has_room(set, key) &&
+	if (key.n == 0)
+		how = PRIVILEGED;
+	if (index == 0 && how != PRIVILEGED && !has_room(set, key) &&
 	    !(atomic_load(&d->head->repairs) & 1))
-		return fall_back(set, false);
+		return fall_back(set, how);
 	if (!directory_lock(d))
-		return fall_back(set, privileged);
-	b = make_block(set, key, hash, privileged, &index);
+		return fall_back(set, how);
+	b = make_block(set, key, hash, how, &index);
 	if (b == NULL && directory_reclaim(d))
-		b = make_block(set, key, hash, privileged, &index);
+		b = make_block(set, key, hash, how, &index);
 	directory_unlock(d);
 	if (b != NULL)
 		return bind_door(index, b);
 	if (atomic_load(&d->head->n_retired) > 0)
 		directory_nudge(d);
-	return fall_back(set, privileged);
+	return fall_back(set, how);
 }
 
 static struct series *
-get(struct metric_set *set, struct str key, bool privileged)
+get(struct metric_set *set, struct str key, enum manner how)
 {
 	uint32_t hash, index;
 	struct series *s;
@@ -156,14 +180,14 @@ get(struct metric_set *set, struct str key, bool privileged)
 	if (unlikely(series_dir.head == NULL))
 		return scratch_for(set);
 	if (unlikely(key.n > SERIES_KEY_MAX))
-		return fall_back(set, privileged);
+		return fall_back(set, how);
 	hash = (uint32_t)directory_hash(series_dir.head->secret, set->id, key);
 	index = directory_find(&series_dir, set->id, key, hash);
 	s = &self.doors[index];
 	if (unlikely(index == 0 || s->state == 0 ||
 		     s->state != atomic_load_explicit(
 				     &series_dir.entries[index].state, memory_order_relaxed)))
-		return get_slowly(set, key, hash, index, privileged);
+		return get_slowly(set, key, hash, index, how);
 	atomic_store_explicit(&block_of(s)->seen, clock_cached_wall(), memory_order_relaxed);
 	return s;
 }
@@ -171,7 +195,7 @@ get(struct metric_set *set, struct str key, bool privileged)
 struct series *
 series_get(struct metric_set *set, struct str key)
 {
-	return get(set, key, false);
+	return get(set, key, ORDINARY);
 }
 
 static bool
@@ -213,7 +237,7 @@ series_get_labels(struct metric_set *set, const struct str *values)
 
 	for (unsigned i = 0; i < set->n_labels; i++) {
 		if (n + values[i].n + 1 > SERIES_KEY_MAX + 1)
-			return series_dir.head ? fall_back(set, false) : scratch_for(set);
+			return series_dir.head ? fall_back(set, ORDINARY) : scratch_for(set);
 		if (i > 0)
 			key[n++] = '\0';
 		if (values[i].n > 0)
@@ -222,7 +246,7 @@ series_get_labels(struct metric_set *set, const struct str *values)
 			if (key[n] == '\0')
 				key[n] = '?';
 	}
-	return get(set, str_make(key, n), false);
+	return get(set, str_make(key, n), ORDINARY);
 }
 
 /* The first bound that is not below value, or n. Every fourth is looked at, then three: without a branch that depends on the value. */
@@ -254,6 +278,43 @@ series_observe(struct series *s, unsigned row, int64_t value)
 	    memory_order_relaxed);
 }
 
+/* ---- what could not be had a place ---- */
+
+static void
+move_words(_Atomic uint64_t *from, struct series *to)
+{
+	for (unsigned i = 0; i < to->set->n_rows; i++) {
+		const struct metric_row *row = &to->set->rows[i];
+		unsigned words = row->type == METRIC_HISTOGRAM ? row->n_bounds + 2 : 1;
+
+		if (row->type != METRIC_COUNTER && row->type != METRIC_HISTOGRAM)
+			continue;
+		for (unsigned at = to->set->at[i]; words > 0; at++, words--)
+			atomic_store_explicit(&to->block[at],
+			    atomic_load_explicit(&to->block[at], memory_order_relaxed) +
+				atomic_exchange_explicit(&from[at], 0, memory_order_relaxed),
+			    memory_order_relaxed);
+	}
+}
+
+static void
+place_pending(void)
+{
+	self.any_pending = false;
+	for (unsigned i = 0; i < METRIC_SETS_MAX; i++) {
+		_Atomic uint64_t *words = self.pending[i];
+		struct metric_set *set = metric_set(i);
+		struct series *other;
+
+		if (words == NULL)
+			continue;
+		other = get(set, series_other_key(set), PRIVILEGED);
+		/* If it still has none, pending_for() has marked it again. */
+		if (other->block != words)
+			move_words(words, other);
+	}
+}
+
 /* ---- pins ---- */
 
 static bool
@@ -267,7 +328,7 @@ is_bound(const struct pin *p)
 static void
 bind_pin(struct pin *p)
 {
-	struct series *s = get(p->set, p->key, false);
+	struct series *s = get(p->set, p->key, QUIET);
 	struct entry *e;
 
 	p->s = *s;
@@ -366,6 +427,8 @@ series_detach(void)
 		free(p);
 	}
 	map_fini(&self.by_key);
+	for (unsigned i = 0; i < METRIC_SETS_MAX; i++)
+		free(self.pending[i]);
 	free(self.doors);
 	memset(&self, 0, sizeof(self));
 	series_dir.head = NULL;
@@ -379,6 +442,10 @@ series_tick(void)
 
 	if (h == NULL)
 		return;
+	if (self.any_pending) {
+		place_pending();
+		bind_loose_pins();
+	}
 	epoch = atomic_load(&h->epoch);
 	if (epoch == self.acked)
 		return;
