@@ -70,8 +70,13 @@ struct bundle_packed {
 	uint64_t skipped; /* bytes that no longer held a valid frame */
 	bool damaged[BUNDLE_MAX_SOURCES];
 };
-/* ERR_NOT_FOUND: a source is missing or carries another id. level 1 to 9. stop: checked now and then; set: ERR_CANCELLED. */
-int bundle_pack(const struct bundle *b, const char *dir, int level, const _Atomic bool *stop,
+struct bundle_packing {
+	int level; /* 1 to 9 */
+	bool
+	    failing; /* pass over what the disk cannot read any more, as over frames that do not hold; else that is ERR_IO */
+};
+/* ERR_NOT_FOUND: a source is missing or carries another id. */
+int bundle_pack(const struct bundle *b, const char *dir, const struct bundle_packing *how,
     struct bundle_packed *out);
 
 #endif

@@ -52,7 +52,8 @@ remove_source(const struct bundle *b, unsigned i, const char *dir, const char *p
 	int is = is_segment(path_join(&path, dir, place, b->sources[i].name), &b->sources[i].id);
 	int err;
 
-	if (is != 1)
+	/* Of what is damaged the header may be, too; its name is in the list. */
+	if (is != 1 && !(is == ERR_IO && keep))
 		return is;
 	err = keep ? set_aside(dir, path.s, b->sources[i].name) : file_unlink(path.s);
 	file_crash_point("ship.source_unlinked");

@@ -80,21 +80,39 @@ advance(struct lane *lane)
 	}
 }
 
-static int
-open_lane(struct lane *lane, const struct merge_source *source)
+/* False: the disk does not give it any more, so nobody knows whose file it is but by its name. */
+static bool
+has_header(const struct merge_source *source)
 {
-	int err = reader_open(source->path, source->length, &lane->reader);
+	struct reader *r;
+	int err = reader_open(source->path, source->length, &r);
+
+	if (err == 0)
+		reader_close(r);
+	return err != ERR_IO;
+}
+
+/* 1: it may hold records; 0: not one that can be read; or an error. */
+static int
+open_lane(struct lane *lane, const struct merge_source *source, bool failing)
+{
+	int err = failing ? reader_open_failing(source->path, source->length, &lane->reader)
+			  : reader_open(source->path, source->length, &lane->reader);
 
 	lane->length = source->length;
+	if (err == ERR_CORRUPT && failing && !has_header(source)) {
+		lane->skipped = lane->length;
+		return 0;
+	}
 	if (err == ERR_CORRUPT)
 		return ERR_NOT_FOUND;
 	if (err != 0)
 		return err;
-	return id_eq(reader_header(lane->reader)->id, source->id) ? 0 : ERR_NOT_FOUND;
+	return id_eq(reader_header(lane->reader)->id, source->id) ? 1 : ERR_NOT_FOUND;
 }
 
 int
-merge_open(const struct merge_source *sources, unsigned n, struct merge **out)
+merge_open(const struct merge_source *sources, unsigned n, bool failing, struct merge **out)
 {
 	struct merge *m = calloc(1, sizeof(*m) + n * sizeof(struct lane));
 	int err = 0;
@@ -106,8 +124,8 @@ merge_open(const struct merge_source *sources, unsigned n, struct merge **out)
 		err = ERR_NOMEM;
 	m->n = n;
 	for (unsigned i = 0; i < n && err == 0; i++) {
-		err = open_lane(&m->lanes[i], &sources[i]);
-		if (err == 0)
+		err = open_lane(&m->lanes[i], &sources[i], failing);
+		if (err == 1)
 			err = advance(&m->lanes[i]);
 		if (err == 1) {
 			m->heap[m->heap_n++] = i;

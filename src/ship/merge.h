@@ -14,8 +14,9 @@ struct merge_source {
 	struct id id;    /* the segment must carry this one */
 };
 
-/* ERR_NOT_FOUND: a file is missing or carries another id. paths are only read during the call. */
-int merge_open(const struct merge_source *sources, unsigned n, struct merge **out);
+/* ERR_NOT_FOUND: a file is missing or carries another id. failing: what the disk cannot read any more is skipped like frames that do not hold. paths are only
+ * read during the call. */
+int merge_open(const struct merge_source *sources, unsigned n, bool failing, struct merge **out);
 void merge_close(struct merge *m);
 /* 1 and the next record (valid until the next call), 0 at the end, or an error. Frames that do not hold are skipped and counted. */
 int merge_next(struct merge *m, struct reader_record *record, struct reader **from);

@@ -4,7 +4,7 @@
  */
 #include "ship/ship_priv.h"
 
-enum { ATTEMPTS, OUTCOMES = SINK_PERMANENT + 1, DURATION = ATTEMPTS + OUTCOMES, ROWS };
+enum { ATTEMPTS, OUTCOMES = SINK_PERMANENT + 1, DURATION = ATTEMPTS + OUTCOMES, DAMAGED, ROWS };
 
 #define ATTEMPT(outcome)                                                                        \
 	{                                                                                       \
@@ -28,6 +28,10 @@ static const struct metric_row rows[ROWS] = {
 	    .bounds = metric_latency_bounds,
 	    .n_bounds = ARRAY_LEN(metric_latency_bounds),
 	    .help = "Time of one attempt to deliver." },
+	[DAMAGED] = { .name = "sluice_spool_damaged_bytes_total",
+	    .type = METRIC_COUNTER,
+	    .help = "Bytes of segments that held no record that could be read when they were "
+		    "packed; the segments are kept in corrupt/." },
 };
 
 static struct metric_set delivery_set = {
@@ -114,6 +118,12 @@ metrics_attempt(struct ship_stream *s, enum sink_outcome outcome, int64_t ns)
 {
 	series_add(s->metrics.delivery, ATTEMPTS + (unsigned)outcome, 1);
 	series_observe(s->metrics.delivery, DURATION, ns);
+}
+
+void
+metrics_damaged(struct ship_stream *s, uint64_t bytes)
+{
+	series_add(s->metrics.delivery, DAMAGED, bytes);
 }
 
 void

@@ -23,7 +23,6 @@ struct packer {
 	int fd;
 	uint64_t at; /* bytes of the file written */
 	size_t in_n; /* bytes gathered in in[] */
-	const _Atomic bool *stop;
 	struct bundle_packed *out;
 	unsigned char in[PACK_BUFFER];
 	unsigned char gz[PACK_BUFFER];
@@ -50,8 +49,6 @@ deflate_gathered(struct packer *p, int flush)
 			err = file_write_all(p->fd, p->gz, n, (off_t)p->at);
 		p->at += n;
 	} while (err == 0 && (p->z.avail_out == 0 || (flush == Z_FINISH && z != Z_STREAM_END)));
-	if (err == 0 && p->stop != NULL && *p->stop)
-		err = ERR_CANCELLED;
 	return err;
 }
 
@@ -140,7 +137,7 @@ pack_all(struct packer *p, struct merge *m)
 }
 
 static int
-open_sources(const struct bundle *b, const char *dir, struct merge **out)
+open_sources(const struct bundle *b, const char *dir, bool failing, struct merge **out)
 {
 	struct path *paths = calloc(b->n_sources, sizeof(*paths));
 	struct merge_source *sources = calloc(b->n_sources, sizeof(*sources));
@@ -153,7 +150,7 @@ open_sources(const struct bundle *b, const char *dir, struct merge **out)
 		sources[i].length = b->sources[i].length;
 		sources[i].id = b->sources[i].id;
 	}
-	err = merge_open(sources, b->n_sources, out);
+	err = merge_open(sources, b->n_sources, failing, out);
 done:
 	free(paths);
 	free(sources);
@@ -215,7 +212,7 @@ pack_to(const struct bundle *b, const char *dir, struct packer *p, struct merge 
 }
 
 int
-bundle_pack(const struct bundle *b, const char *dir, int level, const _Atomic bool *stop,
+bundle_pack(const struct bundle *b, const char *dir, const struct bundle_packing *how,
     struct bundle_packed *out)
 {
 	struct packer *p = calloc(1, sizeof(*p));
@@ -225,11 +222,10 @@ bundle_pack(const struct bundle *b, const char *dir, int level, const _Atomic bo
 	memset(out, 0, sizeof(*out));
 	if (p == NULL)
 		return err;
-	p->stop = stop;
 	p->out = out;
-	err = open_sources(b, dir, &m);
+	err = open_sources(b, dir, how->failing, &m);
 	if (err == 0)
-		err = start_gzip(p, b, level);
+		err = start_gzip(p, b, how->level);
 	if (err == 0) {
 		err = pack_to(b, dir, p, m);
 		deflateEnd(&p->z);

@@ -25,12 +25,15 @@ struct turn {
 	struct bundle bundle;
 	struct bundle_packed packed;
 	int level;
-	bool stuck;          /* packing again failed last time: others first */
-	bool fresh;          /* nothing was done since the last look */
-	bool draining;       /* as of the last look: that one saw all there is to drain */
-	int64_t due;         /* UTC ns: when the next bundle would be due; CLOCK_NEVER */
-	int64_t look_after;  /* monotonic: not before, unless there is nothing else to do */
-	int64_t look_latest; /* monotonic */
+	struct id unread;     /* the bundle whose sources the disk could not read the last time */
+	int64_t unread_since; /* monotonic */
+	bool failing;         /* it is out of patience */
+	bool stuck;           /* packing again failed last time: others first */
+	bool fresh;           /* nothing was done since the last look */
+	bool draining;        /* as of the last look: that one saw all there is to drain */
+	int64_t due;          /* UTC ns: when the next bundle would be due; CLOCK_NEVER */
+	int64_t look_after;   /* monotonic: not before, unless there is nothing else to do */
+	int64_t look_latest;  /* monotonic */
 	bool weigh;
 	int64_t weigh_after; /* monotonic */
 	struct scan_usage usage;
@@ -201,7 +204,8 @@ static int
 pack_on_disk(void *arg)
 {
 	struct turn *t = arg;
-	int err = bundle_pack(&t->bundle, t->scan.dir, t->level, NULL, &t->packed);
+	struct bundle_packing how = { .level = t->level, .failing = t->failing };
+	int err = bundle_pack(&t->bundle, t->scan.dir, &how, &t->packed);
 
 	if (err == 0)
 		err = bundle_unlink_sources(&t->bundle, t->scan.dir, t->packed.damaged);
@@ -243,10 +247,12 @@ pack(struct turn *t)
 		return err;
 	if (!upload_add_ready(s, &t->bundle.id))
 		t->scan.more_ready = true;
-	if (t->packed.skipped > 0)
+	if (t->packed.skipped > 0) {
+		metrics_damaged(s, t->packed.skipped);
 		log_event(LOG_ERROR, "ship", "damaged bytes passed over",
 		    LOG_STR("stream", s->conf->name), LOG_I("bytes", t->packed.skipped),
 		    LOG_S("key", t->bundle.key), LOG_END);
+	}
 	log_event(LOG_INFO, "ship", "bundle packed", LOG_STR("stream", s->conf->name),
 	    LOG_S("key", t->bundle.key), LOG_I("records", t->packed.records),
 	    LOG_I("bytes", t->packed.bytes), LOG_I("size", t->packed.gz_bytes),
@@ -286,8 +292,15 @@ pack_again(struct turn *t)
 
 	t->scan.has_unpacked = false;
 	err = ship_block(read_on_disk, t);
+	t->failing = id_eq(t->unread, t->scan.unpacked) &&
+		     clock_mono() - t->unread_since >= ship_read_patience;
 	if (err == 0)
 		err = pack(t);
+	t->failing = false;
+	if (err == ERR_IO && !id_eq(t->unread, t->scan.unpacked)) {
+		t->unread = t->scan.unpacked;
+		t->unread_since = clock_mono();
+	}
 	t->stuck = err != 0;
 	t->scan.stuck = t->scan.unpacked;
 	return err;

@@ -173,6 +173,9 @@ have_source(const struct look *l, unsigned i, bool *moved)
 	}
 	if (err == ERR_NOT_FOUND || err == ERR_CORRUPT)
 		return 0;
+	/* Its name is in the list, so it is ours; what can still be read of it is found out when it is packed. */
+	if (err == ERR_IO)
+		return 1;
 	if (err != 0)
 		return err;
 	return id_eq(h.id, src->id) && (uint64_t)st.st_size >= src->length;
@@ -250,6 +253,13 @@ look_at_list(struct look *l, const struct id *id)
 		if (!gz)
 			return look_at_unpacked(l, id);
 		err = has_claimed(l) ? bundle_unlink_sources(l->bundle, l->s->dir, NULL) : 0;
+		if (err == ERR_IO) {
+			/* It waits for them to go: sent before, they would be packed and sent again. The others do not wait. */
+			log_event(LOG_ERROR, "ship", "sources of a bundle cannot be removed",
+			    LOG_S("dir", l->s->dir), LOG_S("key", l->bundle->key), LOG_END);
+			l->s->unreadable++;
+			return mark_listed(l);
+		}
 		if (err == 0)
 			err = mark_listed(l);
 		if (err != 0)

@@ -16,6 +16,7 @@
 #include "ship/ship_priv.h"
 #include "zone/delivery.h"
 
+int64_t ship_read_patience = 30 * NS_PER_S;
 struct backoff_policy ship_retreat_policy = { 100 * NS_PER_MS, 5 * NS_PER_S, 2, true };
 
 int

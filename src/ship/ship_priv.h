@@ -100,6 +100,8 @@ void ship_stream_wake(struct ship_stream *s);
 void ship_stream_idle(struct ship_stream *s, bool idle);
 /* How long work on the disk rests after a failed call. Tests make it short. */
 extern struct backoff_policy ship_retreat_policy;
+/* How long a disk that fails to read a bundle's sources is asked again, before what it cannot read is given up. */
+extern int64_t ship_read_patience;
 /* A turn of the planner failed, or a file call of an upload did: parks for a time that grows with failures. */
 void ship_retreat(unsigned failures);
 /* The planner's look is over: tells workers and status what waits. */
@@ -125,6 +127,8 @@ void metrics_open(struct ship_stream *s);
 /* Breakers of destinations that no stream has any more. */
 void metrics_forget_breakers(const struct ship *ship);
 void metrics_attempt(struct ship_stream *s, enum sink_outcome outcome, int64_t ns);
+/* Bytes of sources were passed over. */
+void metrics_damaged(struct ship_stream *s, uint64_t bytes);
 /* shut: the destination cannot even be opened. */
 void metrics_breaker(struct ship_stream *s, bool shut);
 void metrics_look_begins(struct ship_stream *s);

@@ -135,7 +135,7 @@ mark_records(struct idem *t, struct reader *r)
 		got = reader_next(r, &rec);
 		if (got == 1)
 			mark_record(t, &rec);
-		else if (got == ERR_CORRUPT)
+		else if (got == 0 || got == ERR_CORRUPT)
 			got = reader_resync(r, &skipped);
 	} while (got == 1);
 	return got == ERR_CORRUPT ? OK : got;

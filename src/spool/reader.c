@@ -15,9 +15,11 @@
 _Static_assert(READER_BUFFER >= SEGMENT_FRAME_LEN + SEGMENT_META_MAX + 4096,
     "a frame's head, user and attrs, and some of its body, fit the buffer");
 
+#define BLOCK 4096 /* what is lost at least where a disk fails */
+
 struct reader {
 	int fd;
-	bool owned;
+	bool owned, failing;
 	uint64_t limit; /* bytes of the file that are believed */
 	uint64_t next;  /* where the next frame is looked for */
 	uint64_t end;   /* of the last good frame */
@@ -28,6 +30,34 @@ struct reader {
 	unsigned char buf[READER_BUFFER];
 };
 
+/* Block by block: zeros in place of what cannot be read. */
+static ssize_t
+read_blocks(struct reader *r, unsigned char *p, size_t n, uint64_t at)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		size_t piece = (size_t)MIN(n - done, BLOCK - (at + done) % BLOCK);
+		ssize_t got = file_read_full(r->fd, p + done, piece, (off_t)(at + done));
+
+		if (got < 0)
+			memset(p + done, 0, piece);
+		else if ((size_t)got < piece)
+			return (ssize_t)done + got;
+		done += piece;
+	}
+	return (ssize_t)done;
+}
+
+/* For what a CRC will be asked about. */
+static ssize_t
+read_at(struct reader *r, unsigned char *p, size_t n, uint64_t at)
+{
+	ssize_t got = file_read_full(r->fd, p, n, (off_t)at);
+
+	return got < 0 && r->failing ? read_blocks(r, p, n, at) : got;
+}
+
 /* n bytes of the file from at on, in the buffer; the caller knows them to lie within limit. NULL: they cannot be read. */
 static unsigned char *
 hold(struct reader *r, uint64_t at, size_t n)
@@ -36,7 +66,7 @@ hold(struct reader *r, uint64_t at, size_t n)
 
 	if (at >= r->held_at && at + n <= r->held_at + r->held)
 		return r->buf + (at - r->held_at);
-	got = file_read_full(r->fd, r->buf, (size_t)MIN(r->limit - at, READER_BUFFER), (off_t)at);
+	got = read_at(r, r->buf, (size_t)MIN(r->limit - at, READER_BUFFER), at);
 	r->held_at = at;
 	r->held = got > 0 ? (size_t)got : 0;
 	return r->held >= n ? r->buf : NULL;
@@ -55,7 +85,7 @@ crc_long_body(struct reader *r, uint64_t at, size_t meta, uint64_t total, uint32
 	while (done < total) {
 		size_t n = (size_t)MIN(total - done, READER_BUFFER - meta);
 
-		if (file_read_full(r->fd, r->buf + meta, n, (off_t)(at + done)) != (ssize_t)n)
+		if (read_at(r, r->buf + meta, n, at + done) != (ssize_t)n)
 			return ERR_IO;
 		*crc = crc32c(*crc, r->buf + meta, n);
 		done += n;
@@ -133,8 +163,8 @@ read_header(struct reader *r, uint64_t limit)
 	return segment_decode_header(p, r->held, &r->header);
 }
 
-int
-reader_open_fd(int fd, uint64_t limit, struct reader **out)
+static int
+open_fd(int fd, uint64_t limit, bool failing, struct reader **out)
 {
 	struct reader *r = calloc(1, sizeof(*r));
 	int err;
@@ -142,6 +172,7 @@ reader_open_fd(int fd, uint64_t limit, struct reader **out)
 	if (!r)
 		return ERR_NOMEM;
 	r->fd = fd;
+	r->failing = failing;
 	if ((err = read_header(r, limit)) < 0) {
 		free(r);
 		return err;
@@ -151,18 +182,36 @@ reader_open_fd(int fd, uint64_t limit, struct reader **out)
 }
 
 int
-reader_open(const char *path, uint64_t limit, struct reader **out)
+reader_open_fd(int fd, uint64_t limit, struct reader **out)
+{
+	return open_fd(fd, limit, false, out);
+}
+
+static int
+open_path(const char *path, uint64_t limit, bool failing, struct reader **out)
 {
 	int fd = file_open(path, O_RDONLY), err;
 
 	if (fd < 0)
 		return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
-	if ((err = reader_open_fd(fd, limit, out)) < 0) {
+	if ((err = open_fd(fd, limit, failing, out)) < 0) {
 		(void)file_close(fd);
 		return err;
 	}
 	(*out)->owned = true;
 	return OK;
+}
+
+int
+reader_open(const char *path, uint64_t limit, struct reader **out)
+{
+	return open_path(path, limit, false, out);
+}
+
+int
+reader_open_failing(const char *path, uint64_t limit, struct reader **out)
+{
+	return open_path(path, limit, true, out);
 }
 
 void

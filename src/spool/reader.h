@@ -21,6 +21,8 @@ struct reader_record {
 
 /* limit: bytes of the file to believe (the list's valid length); 0: its size. 0, ERR_NOT_FOUND, ERR_CORRUPT (header), ERR_IO. */
 int reader_open(const char *path, uint64_t limit, struct reader **out);
+/* The same for a file that the disk has given up in part: a block of it that cannot be read counts as damaged, like one whose contents changed, instead of ERR_IO. */
+int reader_open_failing(const char *path, uint64_t limit, struct reader **out);
 void reader_close(struct reader *r);
 const struct segment_header *reader_header(const struct reader *r);
 /* The next frame whose CRC holds: 1; 0 at the end (zeros, or limit reached); ERR_CORRUPT: a bad frame; reader_resync() looks for the next good one. */

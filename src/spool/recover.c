@@ -58,13 +58,15 @@ measure_tail(int fd, uint64_t end, uint64_t *torn)
 	return (int)n;
 }
 
-/* Where the valid frames end: 0 if there is none. ERR_CORRUPT: a header that is neither valid nor blank. */
+/* Where the last valid frame ends, also behind damage: 0 if there is none. ERR_CORRUPT: a header that is neither valid nor blank. ERR_TOO_LARGE: behind damage, not
+ * found in reasonable time. */
 static int
 find_end(int fd, uint64_t *end)
 {
 	unsigned char head[SEGMENT_HEADER_LEN];
 	struct reader_record rec;
 	struct reader *r;
+	uint64_t skipped;
 	ssize_t n;
 	int err;
 
@@ -77,10 +79,14 @@ find_end(int fd, uint64_t *end)
 	err = reader_open_fd(fd, 0, &r);
 	if (err)
 		return err;
-	while ((err = reader_next(r, &rec)) == 1)
-		*end = reader_end(r);
+	do {
+		while ((err = reader_next(r, &rec)) == 1)
+			*end = reader_end(r);
+		if (err == 0 || err == ERR_CORRUPT)
+			err = reader_resync(r, &skipped);
+	} while (err == 1);
 	reader_close(r);
-	return err == ERR_CORRUPT ? OK : err;
+	return err == ERR_CORRUPT ? ERR_TOO_LARGE : err;
 }
 
 /* Nothing ever replaces a sealed segment, even where two hold one name (which their making rules out). */
@@ -97,19 +103,13 @@ rename_to_free(const char *dir, const char *path, const char *bare, const char *
 	return file_rename(path, to);
 }
 
-/* The order of making a segment in reverse: cut, sync, then the name. */
+/* Sync, then the name. */
 static int
-seal_orphan(struct recovery *rc, int fd, const char *path, uint64_t end)
+seal_as_it_is(struct recovery *rc, int fd, const char *path)
 {
 	char bare[SPOOL_PATH_MAX];
-	uint64_t torn;
-	int err = measure_tail(fd, end, &torn);
+	int err = file_datasync(fd);
 
-	if (!err)
-		err = file_truncate(fd, end);
-	file_crash_point("spool.recover.cut");
-	if (!err)
-		err = file_datasync(fd);
 	file_crash_point("spool.recover.synced");
 	writer_bare(path, bare);
 	if (!err)
@@ -119,8 +119,25 @@ seal_orphan(struct recovery *rc, int fd, const char *path, uint64_t end)
 		return err;
 	rc->changed = true;
 	rc->stats->sealed++;
+	return OK;
+}
+
+/* The order of making a segment in reverse: cut, sync, then the name. */
+static int
+seal_orphan(struct recovery *rc, int fd, const char *path, uint64_t end)
+{
+	uint64_t torn;
+	int err = measure_tail(fd, end, &torn);
+
+	if (!err)
+		err = file_truncate(fd, end);
+	file_crash_point("spool.recover.cut");
+	if (!err)
+		err = seal_as_it_is(rc, fd, path);
+	if (err)
+		return err;
 	rc->stats->torn_bytes += torn;
-	log_event(LOG_INFO, "spool", "recovered a segment", LOG_S("path", bare),
+	log_event(LOG_INFO, "spool", "recovered a segment", LOG_S("path", path),
 	    LOG_I("bytes", end), LOG_I("torn", torn), LOG_END);
 	return OK;
 }
@@ -167,6 +184,12 @@ recover_locked(struct recovery *rc, int fd, const char *path, enum name_kind kin
 	err = find_end(fd, &end);
 	if (err == ERR_CORRUPT)
 		return set_aside(rc, path);
+	/* Nothing is cut where it is not known what: who packs it takes what can be read. */
+	if (err == ERR_IO || err == ERR_TOO_LARGE) {
+		log_event(LOG_ERROR, "spool", "recovered a damaged segment uncut",
+		    LOG_S("path", path), LOG_ERR(err), LOG_END);
+		return seal_as_it_is(rc, fd, path);
+	}
 	if (err)
 		return err;
 	return end ? seal_orphan(rc, fd, path, end) : remove_orphan(rc, path);

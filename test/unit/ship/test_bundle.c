@@ -180,7 +180,8 @@ packs_in_order_of_commit(void **state)
 	int fd;
 
 	make_sources(p, "aggregation");
-	assert_int_equal(bundle_pack(p->b, p->tmp.dir, 6, NULL, &packed), 0);
+	assert_int_equal(
+	    bundle_pack(p->b, p->tmp.dir, &(struct bundle_packing){ .level = 6 }, &packed), 0);
 	gunzip_equals(p, "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n{\"n\":4}\n{\"n\":5}\n{\"n\":6}\n");
 	assert_int_equal(packed.records, 6);
 	assert_int_equal(packed.skipped, 0);
@@ -214,7 +215,8 @@ long_bodies_pass_through(void **state)
 	p->b->sources[0].length = m.bytes.n;
 	strcpy(p->b->sources[0].name, names[0]);
 	made_write(&m, path_join(&path, p->tmp.dir, NULL, "aggregation"), names[0]);
-	assert_int_equal(bundle_pack(p->b, p->tmp.dir, 1, NULL, &packed), 0);
+	assert_int_equal(
+	    bundle_pack(p->b, p->tmp.dir, &(struct bundle_packing){ .level = 1 }, &packed), 0);
 	gz = gzopen(path_of_id(&path, p->tmp.dir, "uploading", &p->b->id, ".gz"), "rb");
 	assert_int_equal(gzread(gz, back, (unsigned)n + 2), (int)n + 1);
 	assert_memory_equal(back, body, n);
@@ -232,7 +234,9 @@ source_with_another_id_is_not_packed(void **state)
 
 	make_sources(p, "aggregation");
 	p->b->sources[1].id = id_new();
-	assert_int_equal(bundle_pack(p->b, p->tmp.dir, 6, NULL, &packed), ERR_NOT_FOUND);
+	assert_int_equal(
+	    bundle_pack(p->b, p->tmp.dir, &(struct bundle_packing){ .level = 6 }, &packed),
+	    ERR_NOT_FOUND);
 	assert_false(id_file_exists(p, "uploading", ".gz"));
 }
 
@@ -248,7 +252,8 @@ damaged_frame_is_passed_over_and_its_segment_kept(void **state)
 	fd = open(path_join(&path, p->tmp.dir, "aggregation", names[1]), O_WRONLY);
 	assert_int_equal(pwrite(fd, "X", 1, SEGMENT_HEADER_LEN + SEGMENT_FRAME_LEN + 3), 1);
 	close(fd);
-	assert_int_equal(bundle_pack(p->b, p->tmp.dir, 6, NULL, &packed), 0);
+	assert_int_equal(
+	    bundle_pack(p->b, p->tmp.dir, &(struct bundle_packing){ .level = 6 }, &packed), 0);
 	gunzip_equals(p, "{\"n\":1}\n{\"n\":3}\n{\"n\":4}\n{\"n\":5}\n{\"n\":6}\n");
 	assert_true(packed.skipped > 0);
 	assert_true(packed.damaged[1]);
@@ -342,7 +347,8 @@ scan_unlinks_sources_that_are_packed(void **state)
 
 	make_sources(p, "aggregation");
 	assert_int_equal(bundle_write_list(p->b, p->tmp.dir), 0);
-	assert_int_equal(bundle_pack(p->b, p->tmp.dir, 6, NULL, &packed), 0);
+	assert_int_equal(
+	    bundle_pack(p->b, p->tmp.dir, &(struct bundle_packing){ .level = 6 }, &packed), 0);
 	assert_int_equal(scan_bundles(p->scan), 0);
 	assert_int_equal(p->scan->n_ready, 1);
 	assert_true(id_eq(p->scan->ready[0], p->b->id));
@@ -357,7 +363,8 @@ scan_leaves_busy_bundles_alone(void **state)
 	struct bundle_packed packed;
 
 	make_sources(p, "aggregation");
-	assert_int_equal(bundle_pack(p->b, p->tmp.dir, 6, NULL, &packed), 0);
+	assert_int_equal(
+	    bundle_pack(p->b, p->tmp.dir, &(struct bundle_packing){ .level = 6 }, &packed), 0);
 	p->scan->n_busy = 1;
 	p->scan->busy[0] = p->b->id;
 	assert_int_equal(scan_bundles(p->scan), 0);
@@ -373,7 +380,8 @@ scan_deletes_part_and_gz_without_list(void **state)
 	struct path path;
 
 	make_sources(p, "aggregation");
-	assert_int_equal(bundle_pack(p->b, p->tmp.dir, 6, NULL, &packed), 0);
+	assert_int_equal(
+	    bundle_pack(p->b, p->tmp.dir, &(struct bundle_packing){ .level = 6 }, &packed), 0);
 	close(
 	    open(path_join(&path, p->tmp.dir, "uploading", "00000000000000000000000000000000.part"),
 		O_WRONLY | O_CREAT, 0640));
@@ -392,7 +400,8 @@ scan_finishes_what_was_sent(void **state)
 
 	make_sources(p, "aggregation");
 	assert_int_equal(bundle_write_list(p->b, p->tmp.dir), 0);
-	assert_int_equal(bundle_pack(p->b, p->tmp.dir, 6, NULL, &packed), 0);
+	assert_int_equal(
+	    bundle_pack(p->b, p->tmp.dir, &(struct bundle_packing){ .level = 6 }, &packed), 0);
 	assert_int_equal(bundle_unlink_sources(p->b, p->tmp.dir, NULL), 0);
 	rename(path_of_id(&from, p->tmp.dir, "aggregation", &p->b->id, ".list"),
 	    path_of_id(&to, p->tmp.dir, "aggregation", &p->b->id, ".sent"));
@@ -411,7 +420,8 @@ scan_sets_a_damaged_list_aside_with_its_gz(void **state)
 
 	make_sources(p, "aggregation");
 	assert_int_equal(bundle_write_list(p->b, p->tmp.dir), 0);
-	assert_int_equal(bundle_pack(p->b, p->tmp.dir, 6, NULL, &packed), 0);
+	assert_int_equal(
+	    bundle_pack(p->b, p->tmp.dir, &(struct bundle_packing){ .level = 6 }, &packed), 0);
 	assert_int_equal(
 	    truncate(path_of_id(&path, p->tmp.dir, "aggregation", &p->b->id, ".list"), 40), 0);
 	assert_int_equal(scan_bundles(p->scan), 0);

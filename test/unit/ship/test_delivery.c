@@ -268,6 +268,81 @@ unreadable_segment_holds_up_no_other(void **state)
 	place_free(p);
 }
 
+/* ---- a disk that fails ---- */
+
+static struct {
+	ino_t file;
+	off_t from, to; /* of it; what lies there cannot be read */
+} bad;
+
+static ssize_t
+failing_pread(int fd, void *p, size_t n, off_t at)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || st.st_ino != bad.file || at >= bad.to ||
+	    at + (off_t)n <= bad.from)
+		return file_calls_real.pread(fd, p, n, at);
+	if (at < bad.from)
+		return file_calls_real.pread(fd, p, (size_t)(bad.from - at), at);
+	errno = EIO;
+	return -1;
+}
+
+static int
+find_file(const char *name, void *arg)
+{
+	struct stat st;
+	struct path path;
+	const char *dir = arg;
+
+	if (stat(path_join(&path, dir, NULL, name), &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_size > 8192)
+		bad.file = st.st_ino;
+	return 0;
+}
+
+/* One long segment among others, of which these bytes cannot be read: it is set aside, all else arrives, once. */
+static unsigned
+lost_with(off_t from, off_t to, const char *suffix)
+{
+	struct place *p = with(STREAM_BUNDLE, 2, 3);
+	unsigned lost = 0;
+
+	place_add(p, LIFE_HOUR + 7, 400, suffix);
+	place_add(p, LIFE_HOUR + 900, 3, "");
+	assert_int_equal(file_each(p->dir, find_file, p->dir), 0);
+	bad.from = from;
+	bad.to = to;
+	p->pread = failing_pread;
+	ship_read_patience = 30 * NS_PER_MS;
+	assert_int_equal(place_live(p), 0);
+	model_land(p->m, true);
+	for (unsigned r = 0; r < p->records; r++) {
+		assert_true(model_count(p->m, r) <= 1);
+		lost += model_count(p->m, r) == 0;
+	}
+	assert_int_equal(place_files(p, ""), 0);
+	assert_int_equal(place_files(p, "aggregation"), 0);
+	assert_int_equal(place_files(p, "corrupt"), 1);
+	place_free(p);
+	return lost;
+}
+
+static void
+what_the_disk_cannot_read_is_given_up_after_a_while(void **state)
+{
+	static const char *const suffixes[] = { "", ".open" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+		/* A block holds some 60 records; those at its ends reach into others. */
+		assert_in_range(lost_with(4096, 8192, suffixes[i]), 40, 100);
+		assert_in_range(lost_with(4096, 4097, suffixes[i]), 40, 100);
+		assert_in_range(lost_with(8192, 1 << 20, suffixes[i]), 150, 350);
+	}
+}
+
 int
 main(void)
 {
@@ -285,6 +360,7 @@ main(void)
 		cmocka_unit_test(side_files_do_not_stay),
 		cmocka_unit_test(times_to_come_hold_nothing),
 		cmocka_unit_test(unreadable_segment_holds_up_no_other),
+		cmocka_unit_test(what_the_disk_cannot_read_is_given_up_after_a_while),
 	};
 
 	log_threshold = LOG_ERROR + 1; /* faults are what it is about */

@@ -105,7 +105,8 @@ packing_notes_keys(void **state)
 	make_source(clock_wall());
 	assert_int_equal(keys_sync(), 0);
 	assert_false(atomic_load(&table->dirty));
-	assert_int_equal(bundle_pack(bundle, tmp.dir, 6, NULL, &packed), 0);
+	assert_int_equal(
+	    bundle_pack(bundle, tmp.dir, &(struct bundle_packing){ .level = 6 }, &packed), 0);
 	assert_int_equal(packed.records, 4);
 	assert_true(atomic_load(&table->dirty));
 	assert_int_equal(idem_begin(table, key(1), clock_wall()), IDEM_DONE);
@@ -127,7 +128,8 @@ sources_stay_while_keys_cannot_be_synced(void **state)
 
 	(void)state;
 	make_source(clock_wall());
-	assert_int_equal(bundle_pack(bundle, tmp.dir, 6, NULL, &packed), 0);
+	assert_int_equal(
+	    bundle_pack(bundle, tmp.dir, &(struct bundle_packing){ .level = 6 }, &packed), 0);
 	table->size = (size_t)1 << 46;
 	assert_int_equal(bundle_unlink_sources(bundle, tmp.dir, NULL), ERR_IO);
 	assert_int_equal(access(path_join(&path, tmp.dir, "aggregation", NAME), F_OK), 0);

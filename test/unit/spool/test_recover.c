@@ -190,6 +190,37 @@ test_whole(void **state)
 	assert_int_equal(st.torn_bytes, 0);
 }
 
+/* A frame that was whole once is no torn tail: what follows it was acknowledged, too. */
+static void
+test_damage_in_the_middle(void **state)
+{
+	static const char zeros[SEGMENT_FRAME_LEN + 2];
+	const struct {
+		const char *bytes;
+		size_t n;
+		off_t at; /* in the second of three frames */
+	} damage[] = { { "X", 1, SEGMENT_FRAME_LEN }, { "X", 1, 0 }, { zeros, sizeof(zeros), 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(damage); i++) {
+		struct recover_stats st;
+		struct stat file;
+		size_t n = make_orphan(folder_path(NAME ".open"), 3, "rubbish", 5000);
+		int fd = open(folder_path(NAME ".open"), O_WRONLY);
+		off_t second = SEGMENT_HEADER_LEN + SEGMENT_FRAME_LEN + 2;
+
+		assert_int_equal(
+		    pwrite(fd, damage[i].bytes, damage[i].n, second + damage[i].at), damage[i].n);
+		close(fd);
+		st = recover();
+		assert_int_equal(st.sealed, 1);
+		assert_int_equal(st.torn_bytes, 7);
+		assert_int_equal(stat(folder_path(NAME), &file), 0);
+		assert_int_equal(file.st_size, n);
+		folder_again();
+	}
+}
+
 static void
 test_empty(void **state)
 {
@@ -437,6 +468,7 @@ main(void)
 		FOLDER_TEST(test_collision),
 		FOLDER_TEST(test_torn),
 		FOLDER_TEST(test_whole),
+		FOLDER_TEST(test_damage_in_the_middle),
 		FOLDER_TEST(test_empty),
 		FOLDER_TEST(test_damaged_header),
 		FOLDER_TEST(test_busy),
