@@ -296,6 +296,10 @@ show(const struct ctl *ctl, struct search *s)
 		print_slow(s);
 	else
 		print_errors(s);
+	if (s->n == 0 && s->lines > s->strange)
+		fprintf(stderr, "sluicectl: none of %llu lines tells of %s\n",
+		    (unsigned long long)s->lines,
+		    s->slow ? "how long a request took" : "an error");
 	if (s->strange > 0)
 		fprintf(stderr, "sluicectl: %llu of %llu lines were not understood\n",
 		    (unsigned long long)s->strange, (unsigned long long)s->lines);

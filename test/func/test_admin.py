@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from lib import config
 from lib.admin import api, new_key
 from lib.wait import wait_until
 
@@ -60,6 +61,12 @@ def test_where_the_socket_is(server, embedded, tmp_path):
     sluice.stop()
     sluice = server(streams=embedded.streams, main="admin_socket off;")
     assert not list(sluice.state_dir.glob("*.sock"))
+
+
+def test_with_the_ingest_services_configuration(server, scripted_store, tmp_path):
+    folder = tmp_path / "s"
+    sluice = server(folder=folder, yml=config.ingest_service(folder / "state", scripted_store, ["scripted"] * 3))
+    assert api(sluice, "/api/status").json["streams"]["configured"] == 3
 
 
 def test_status(sluice):

@@ -228,6 +228,14 @@ def test_access_logs():
     assert [(e["method"], e["uri"], e["status"]) for e in errors] == [("PUT", "/b", 503), ("GET", "/c", 404)]
 
 
+def test_nothing_to_show():
+    for args, said in ((["--slow"], "none of 1 lines tells of how long a request took"), (["--errors"], "none of 1 lines tells of an error")):
+        done = run("logs", "-", *args, stdin="2026-11-22T01:02:03.456Z info master: started\n")
+        assert done.returncode == 0 and said in done.stderr
+    done = run("logs", "-", stdin="")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_hostile_log(tmp_path):
     """Torn, endless, binary, forged: counted and passed over; what is shown is harmless."""
     log = tmp_path / "log"
