@@ -156,6 +156,7 @@ def test_errors(sluice):
     assert {e["path"] for e in api(sluice, "/api/").json["endpoints"]} >= {"/api/status", "/api/workers", "/api/streams"}
 
 
+@pytest.mark.sanitize
 def test_over_tcp_only_with_an_admin_key(server, embedded, tmp_path):
     keys = tmp_path / "keys"
     secrets = {role: new_key(keys, role, f"--role={role}") for role in ("admin", "service", "user")}

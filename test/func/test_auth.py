@@ -57,6 +57,7 @@ COMES_IN = [
 ]
 
 
+@pytest.mark.sanitize
 def test_who_comes_in(gate):
     sluice, secrets = gate
     for path, headers, user in COMES_IN:
@@ -118,6 +119,7 @@ def test_changes_of_the_file_count_within_seconds(gate, keys):
     assert all(put(sluice, "/key", X_API_Key=bob).status_code == 401 for _ in range(20))
 
 
+@pytest.mark.sanitize
 def test_a_file_gone_bad_leaves_the_keys_in_force(gate, keys):
     sluice, secrets = gate
     good = keys.read_text()

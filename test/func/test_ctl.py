@@ -26,6 +26,7 @@ def sluice(server, embedded):
 # ---- commands
 
 
+@pytest.mark.sanitize
 def test_tables(sluice):
     sluice.put("/usage", b"x")
     expected = {
@@ -47,6 +48,7 @@ def test_documents(sluice):
             assert done.returncode == 0 and member in json.loads(done.stdout)
 
 
+@pytest.mark.sanitize
 def test_limits(server, embedded):
     sluice = server(streams=embedded.streams, http="limit_policy api { per_ip 1r/h; } limit api;")
     assert [sluice.get("/health").status_code for _ in range(2)] == [200, 429]
@@ -205,6 +207,7 @@ def test_log_on_standard_error_has_to_be_named(sluice):
     assert "uri=/missing" in ctl(sluice, "logs", sluice.log_file).stdout
 
 
+@pytest.mark.sanitize
 def test_slowest_and_last():
     text = "".join(line(n, 500 if n % 10 == 0 else 200, f"{n % 37}.{n:03}") for n in range(1000))
     slow = json.loads(run("logs", "-", "--slow=5", "--json", stdin=text).stdout)
@@ -236,6 +239,7 @@ def test_nothing_to_show():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.sanitize
 def test_hostile_log(tmp_path):
     """Torn, endless, binary, forged: counted and passed over; what is shown is harmless."""
     log = tmp_path / "log"

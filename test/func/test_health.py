@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 from lib.admin import api, ctl
 from lib.wait import wait_until
 
@@ -27,6 +29,7 @@ def wait_healthy(sluice):
     wait_until(lambda: verbose(sluice)[1]["status"] == "healthy", lambda: f"it is healthy again: {verbose(sluice)}")
 
 
+@pytest.mark.sanitize
 def test_healthy(server, embedded):
     sluice = server(streams=embedded.streams)
     answer = sluice.get("/health")
