@@ -38,7 +38,6 @@ find_target(struct ctl *ctl, struct dial_target *t, struct buf *host, struct str
 	struct http_url url;
 	char why[256] = "";
 
-	*prefix = str_make(NULL, 0);
 	if (ctl->url == NULL) {
 		buf_printf(host, "unix:%s", ctl->socket);
 		t->host = str_of(buf_cstr(host));
@@ -108,7 +107,7 @@ ctl_request(
 	struct dial_target t = { 0 };
 	struct http_header headers[2];
 	struct buf host, authorization, path;
-	struct str prefix;
+	struct str prefix = { NULL, 0 };
 	int status;
 
 	*out = (struct ctl_reply){ 0 };
