@@ -115,7 +115,7 @@ QUIET = [
 ]
 
 
-def alert_test(name, minute, series, severity=None, labels=None):
+def alert_test(name, minute, severity=None, labels=None):
     expected = [{"exp_labels": {"severity": severity, **labels}}] if severity else []
     return {"eval_time": f"{minute}m", "alertname": name, "exp_alerts": expected}
 
@@ -133,13 +133,28 @@ def input_series(series):
     return [{"series": name, "values": values} for name, values in series.items()]
 
 
+def together(cases):
+    """The cases in few runs of promtool's: those in one are about different alerts and metrics."""
+    runs = []
+    for case in cases:
+        about = {case[0]} | {series for series in case[2] if series.startswith("up{")} | {
+            series.split("{")[0] for series in case[2] if not series.startswith("up{")}
+        free = next((run for run in runs if not run[0] & about), None)
+        if free is None:
+            runs.append(free := (set(), []))
+        free[0].update(about)
+        free[1].append(case)
+    return [run for _, run in runs]
+
+
 def test_each_alert_fires_and_resolves(tmp_path):
     tests = []
-    for name, severity, series, quiet, firing, resolved, labels in CASES:
-        tests.append({"interval": "1m", "input_series": input_series(series), "alert_rule_test": [
-            alert_test(name, quiet, series),
-            alert_test(name, firing, series, severity, labels),
-            alert_test(name, resolved, series)]})
+    for run in together(CASES):
+        checks, series = [], []
+        for name, severity, of, quiet, firing, resolved, labels in run:
+            series += input_series(of)
+            checks += [alert_test(name, quiet), alert_test(name, firing, severity, labels), alert_test(name, resolved)]
+        tests.append({"interval": "1m", "input_series": series, "alert_rule_test": checks})
     write_tests(tmp_path, tests)
     promtool("test", "rules", "tests.yml", cwd=tmp_path)
 
@@ -153,7 +168,7 @@ def test_none_fires_for_nothing(tmp_path):
     names = {rule["alert"] for group in rules() for rule in group["rules"]} - {"NoRequests"}
     tests = [
         {"interval": "1m", "input_series": input_series(series),
-         "alert_rule_test": [alert_test(name, minute, series) for name in sorted(names) for minute in (3, 10, 30, 55)]}
+         "alert_rule_test": [alert_test(name, minute) for name in sorted(names) for minute in (3, 10, 30, 55)]}
         for series in QUIET
     ]
     write_tests(tmp_path, tests)

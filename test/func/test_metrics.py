@@ -208,6 +208,11 @@ def test_connections_of_a_killed_worker_are_forgotten(counting):
     sluice.wait_child("worker", but=[worker])
     sluice.session.close()
     wait_metric(sluice, "sluice_http_connections", lambda n: n <= 2)
+    opened += [socket.create_connection(("127.0.0.1", sluice.port)) for _ in range(10)]
+    wait_metric(sluice, "sluice_http_connections", lambda n: n >= 10)
+    sluice.kill_all()
+    sluice.start()
+    wait_metric(sluice, "sluice_http_connections", lambda n: n <= 2)
     for connection in opened:
         connection.close()
 
@@ -386,6 +391,7 @@ def test_records_that_wait_are_counted(counting, tmp_path):
     for i in range(5):
         sluice.put("/usage", b'{"n":%d}' % i)
     sluice.kill_all()
+    (sluice.state_dir / "zone").unlink()  # what was counted is forgotten, what is on disk is not
     sluice.start()
     waiting(sluice, 31)
     for i in range(5):
@@ -402,6 +408,25 @@ def test_records_that_wait_are_counted(counting, tmp_path):
     sluice.reload()
     sluice.wait_log("configuration reloaded")
     sluice.session.close()
+    waiting(sluice, 0)
+
+
+def test_bundles_that_wait_are_counted(counting, scripted_store):
+    """Packed ones, whose segments are gone: each says itself how many records it holds."""
+    scripted_store.script(status(500), times=1000)
+    sluice = counting(
+        store=scripted_store, bucket=scripted_store.bucket(),
+        streams={"usage": "sink s3 s bucket={bucket}; bundle_interval 1s; breaker failures=1 open=200ms; retry initial=100ms max_interval=200ms;"})
+    for i in range(7):
+        sluice.put("/usage", b'{"n":%d}\n' % i)
+    packed = lambda: [name for name in sluice.data_files() if name.endswith(".gz")]
+    wait_until(packed, lambda: f"a bundle: {sluice.data_files()}")
+    waiting(sluice, 7)
+    sluice.kill_all()
+    (sluice.state_dir / "zone").unlink()
+    sluice.start()
+    waiting(sluice, 7)
+    scripted_store.clear_script()
     waiting(sluice, 0)
 
 
