@@ -39,6 +39,7 @@ const struct conf_deviation conf_deviations[] = {
 	{ "format/prometheus of nginx-module-vts",
 	    "without the sum zone, which would count everything twice in sum(); families in one "
 	    "piece; a content type with its version" },
+	{ "vhost_traffic_status_display of nginx-module-vts", "in locations only" },
 	{ "vts_status of ngx_vts", "nginx_vts_upstream_zones_total is a counter by type" },
 	{ NULL, NULL },
 };

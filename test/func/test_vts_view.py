@@ -538,3 +538,23 @@ def test_a_client_that_leaves_stops_the_rendering(sluice):
             line.send(b"GET /status/format/json HTTP/1.1\r\nHost: x\r\n\r\n")
     wait_until(lambda: get(sluice)["connections"]["writing"] == 1, lambda: "nothing but our own request is being answered")
     assert len(get(sluice)["filterZones"]["keys"]) == 2000
+
+
+@pytest.mark.parametrize("path", ["/status/format/json", "/status/format/prometheus"])
+def test_who_reads_slowly_holds_up_nobody(server, path):
+    """One worker: an answer that waits for its reader leaves the worker to others, and is whole in the end."""
+    sluice = server(main="worker_processes 1;", http=KEYED.replace("10m", "40m"), server=LOCATIONS)
+    hit_each(sluice, b"X-Zone", [b"%04d-" % n + b"x" * 450 for n in range(1500)])
+    lines = [raw.connect(sluice) for _ in range(4)]
+    try:
+        for n, line in enumerate(lines):
+            if n > 0:
+                line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            line.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sluice.session.get(sluice.url + "/").text == "ok"
+        body = lines[0].answer().body.decode()
+    finally:
+        for line in lines:
+            line.socket.close()
+    shown = len(vts.strict(body)["serverZones"]) if "json" in path else body.count("\nnginx_vts_server_bytes_total{") / 2
+    assert shown == 1502 - ("json" not in path) and body[-1] in "}\n"
