@@ -58,6 +58,11 @@ def test_where_the_socket_is(server, embedded, tmp_path):
     elsewhere = tmp_path / "a.sock"
     sluice = server(streams=embedded.streams, main=f"admin_socket {elsewhere};")
     assert elsewhere.is_socket() and not (sluice.state_dir / "admin.sock").exists()
+    # A reload moves it.
+    sluice.configure(streams=embedded.streams)
+    sluice.reload()
+    wait_until(lambda: (sluice.state_dir / "admin.sock").exists() and not elsewhere.exists(), "it is where it is by default")
+    assert api(sluice, "/api/status").json["configuration"] == 2
     sluice.stop()
     sluice = server(streams=embedded.streams, main="admin_socket off;")
     assert not list(sluice.state_dir.glob("*.sock"))
