@@ -26,6 +26,14 @@ has(uint64_t x, unsigned char c)
 	return (x - ONES) & ~x & HIGH;
 }
 
+/* Some byte of x is not plain. */
+static bool
+has_special(uint64_t x)
+{
+	return (x & HIGH) | ((x - ONES * ' ') & ~x & HIGH) | has(x, '"') | has(x, '\\') |
+	       has(x, 0x7f);
+}
+
 /* Copies the plain bytes that s begins with; returns their number. */
 static size_t
 copy_plain(struct str s, char *out)
@@ -35,8 +43,7 @@ copy_plain(struct str s, char *out)
 
 	for (; n + 8 <= s.n; n += 8) {
 		memcpy(&x, s.p + n, 8);
-		if ((x & HIGH) | ((x - ONES * ' ') & ~x & HIGH) | has(x, '"') | has(x, '\\') |
-		    has(x, 0x7f))
+		if (has_special(x))
 			break;
 		memcpy(out + n, &x, 8);
 	}
@@ -117,8 +124,16 @@ put_escaped(enum log_escape how, struct str s, char *out)
 static bool
 needs_quotes(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_plain((unsigned char)s.p[i]) || s.p[i] == ' ' || s.p[i] == '=')
+	size_t n = 0;
+	uint64_t x;
+
+	for (; n + 8 <= s.n; n += 8) {
+		memcpy(&x, s.p + n, 8);
+		if (has_special(x) || has(x, ' ') || has(x, '='))
+			break;
+	}
+	for (; n < s.n; n++)
+		if (!is_plain((unsigned char)s.p[n]) || s.p[n] == ' ' || s.p[n] == '=')
 			return true;
 	return s.n == 0;
 }

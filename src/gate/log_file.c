@@ -169,14 +169,14 @@ on_timer(struct timer *t)
 static size_t
 piece(const struct log_file *f, const char *p, size_t n)
 {
-	const char *end;
+	ptrdiff_t end;
 
 	if (!f->is_pipe || n <= PIPE_BUF)
 		return n;
-	end = memrchr(p, '\n', PIPE_BUF);
-	if (!end)
-		end = memchr(p, '\n', n);
-	return end ? (size_t)(end - p) + 1 : n;
+	end = str_rfind(str_make(p, PIPE_BUF), '\n');
+	if (end < 0)
+		end = str_find(str_make(p, n), '\n');
+	return end < 0 ? n : (size_t)end + 1;
 }
 
 /* n bytes could not be written: they are lost, but for what may go out later. */

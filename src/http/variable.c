@@ -3,6 +3,8 @@
  */
 #include "http/variable.h"
 
+#include <stdlib.h>
+
 #define TABLES_MAX 32
 
 static const struct http_variable *tables[TABLES_MAX];
@@ -219,4 +221,53 @@ http_variable_name(struct conf *c, const struct conf_node *node, struct str arg)
 	conf_error(c, node, "\"%.*s\" takes a variable such as $name, not \"%.*s\"",
 	    STR_ARG(node->name), STR_ARG(arg));
 	return str_make(NULL, 0);
+}
+
+/* ---- reference ---- */
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* "$host", "$http_NAME" */
+static void
+put_variable(struct buf *out, bool mdoc, const char *name)
+{
+	buf_puts(out, mdoc ? ".Li $" : "`$");
+	buf_puts(out, name);
+	buf_puts(out, is_family(str_of(name)) ? "NAME" : "");
+	buf_puts(out, mdoc ? "\n" : "` ");
+}
+
+void
+http_variable_reference(struct buf *out, bool mdoc)
+{
+	static const char text[] =
+	    "In texts, formats and keys, by nginx's names, in any case; set, map, geo and others "
+	    "define more. What is not found is empty in a text and - in a log. Variables of what "
+	    "the server does not do (upstream, proxy) are known and never found.";
+	const char **names;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < n_tables; i++)
+		for (const struct http_variable *v = tables[i]; v->name; v++)
+			n++;
+	names = malloc((n + 1) * sizeof(*names));
+	if (!names) {
+		out->err = ERR_NOMEM;
+		return;
+	}
+	n = 0;
+	for (unsigned i = 0; i < n_tables; i++)
+		for (const struct http_variable *v = tables[i]; v->name; v++)
+			names[n++] = v->name;
+	qsort(names, n, sizeof(*names), by_name);
+	buf_puts(out, mdoc ? ".Ss Variables\n" : "\n### Variables\n\n");
+	buf_printf(out, "%s\n%s", text, mdoc ? ".Pp\n" : "\n");
+	for (size_t i = 0; i < n; i++)
+		put_variable(out, mdoc, names[i]);
+	buf_puts(out, mdoc ? "" : "\n");
+	free(names);
 }

@@ -36,6 +36,9 @@ int http_variable_define(struct conf *c, const struct conf_node *node, struct st
 /* By name, for a configuration; false: unknown (so far: see above). out->name is the family's. */
 bool http_variable_find(struct conf *c, struct str name, struct http_variable *out);
 
+/* The part of the reference that lists the modules' variables, as mdoc or Markdown. */
+void http_variable_reference(struct buf *out, bool mdoc);
+
 /* What a text holds in place of a variable: filled in when the tree is applied. name is in the
  * arena, in lower case. */
 struct http_variable_use {

@@ -183,15 +183,6 @@ GETTER(get_msec)
 	return http_text_seconds(r, clock_cached_wall());
 }
 
-GETTER(get_time_rfc3339)
-{
-	char text[CLOCK_RFC3339_LEN + 1];
-
-	(void)name, (void)arg;
-	clock_rfc3339(clock_cached_wall(), text);
-	return http_text_copy(r, str_make(text, CLOCK_RFC3339_LEN));
-}
-
 /* Seconds that local time is ahead of UTC. Asked of the C library at most once a quarter hour. */
 static int
 utc_offset(int64_t now)
@@ -296,6 +287,22 @@ refresh_now(void)
 	clock_split((second + offset) * NS_PER_S, &t);
 	put_iso(now_text.iso, &t, offset);
 	put_local(now_text.local, &t, offset);
+}
+
+GETTER(get_time_rfc3339)
+{
+	static char text[CLOCK_RFC3339_LEN + 1];
+	static int64_t second = INT64_MIN;
+	int64_t now = clock_cached_wall();
+	int ms = (int)(now / NS_PER_MS % 1000);
+
+	(void)name, (void)arg;
+	if (now / NS_PER_S != second)
+		clock_rfc3339(now, text);
+	second = now / NS_PER_S;
+	text[20] = (char)('0' + ms / 100);
+	put_two(text + 21, ms);
+	return http_text_copy(r, str_make(text, CLOCK_RFC3339_LEN));
 }
 
 GETTER(get_time_iso8601)

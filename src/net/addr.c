@@ -157,6 +157,39 @@ unix_text(const struct addr *a, bool with_path, char out[ADDR_TEXT_MAX])
 	snprintf(out, ADDR_TEXT_MAX, "unix:%.*s", (int)n, un->sun_path);
 }
 
+static char *
+put_decimal(char *to, unsigned v)
+{
+	char digits[8];
+	size_t n = 0;
+
+	do {
+		digits[n++] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	while (n)
+		*to++ = digits[--n];
+	return to;
+}
+
+/* By hand: the address of every request is written. */
+static void
+v4_text(const struct sockaddr_in *in, bool with_port, char *to)
+{
+	const uint8_t *ip = (const uint8_t *)&in->sin_addr;
+
+	for (unsigned i = 0; i < 4; i++) {
+		if (i)
+			*to++ = '.';
+		to = put_decimal(to, ip[i]);
+	}
+	if (with_port) {
+		*to++ = ':';
+		to = put_decimal(to, ntohs(in->sin_port));
+	}
+	*to = 0;
+}
+
 void
 addr_text(const struct addr *a, bool with_port, char out[ADDR_TEXT_MAX])
 {
@@ -166,8 +199,7 @@ addr_text(const struct addr *a, bool with_port, char out[ADDR_TEXT_MAX])
 
 	switch (a->u.sa.sa_family) {
 	case AF_INET:
-		inet_ntop(AF_INET, &in->sin_addr, ip, sizeof(ip));
-		snprintf(out, ADDR_TEXT_MAX, with_port ? "%s:%u" : "%s", ip, addr_port(a));
+		v4_text(in, with_port, out);
 		break;
 	case AF_INET6:
 		inet_ntop(AF_INET6, &in6->sin6_addr, ip, sizeof(ip));

@@ -121,8 +121,9 @@ static const struct conf_row rows[] = {
 	    .flags = CONF_RELOAD,
 	    .set = set_error_log,
 	    .unit = "path|stderr [level]",
-	    .help = "the server's own log: debug, info, warn or error and above; in effect from "
-		    "the main context" },
+	    .help = "the server's own log: debug, info, warn or error and above. Without a level "
+		    "error, as nginx has it, which hides the lines of requests done and records "
+		    "sent: say info for those. In effect from the main context" },
 	{ .name = "log_style",
 	    IN_MAIN(log_style, conf_set_enum),
 	    .flags = CONF_RELOAD,

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/heap.h"
 #include "server/daemon.h"
+#include "http/variable.h"
 #include "server/master.h"
 #include "server/state.h"
 #include "server/title.h"
@@ -131,6 +132,7 @@ print_reference(bool mdoc)
 
 	buf_init(&out, 0);
 	conf_reference(&out, mdoc);
+	http_variable_reference(&out, mdoc);
 	fwrite(out.p, 1, out.n, stdout);
 	return buf_failed(&out) || fflush(stdout) != 0 ? EXIT_USAGE : EXIT_CLEAN;
 }
