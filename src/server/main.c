@@ -10,8 +10,8 @@
 
 #include "base/file.h"
 #include "base/heap.h"
-#include "server/daemon.h"
 #include "http/variable.h"
+#include "server/daemon.h"
 #include "server/master.h"
 #include "server/state.h"
 #include "server/title.h"

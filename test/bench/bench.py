@@ -470,6 +470,26 @@ def zone(folder):
         rest = ""
 
 
+def gate(folder):
+    """What lines, address rules and maps cost, and what a request pays with everything on."""
+    program = BUILD / "test/bench/bench_gate"
+    subprocess.run(["make", "-s", f"B={BUILD.relative_to(TOP)}", str(program.relative_to(TOP))], cwd=TOP, check=True)
+    steps = dict(re.findall(r"^(.+?) +([0-9.]+) ns$", subprocess.run([program], check=True, capture_output=True, text=True).stdout, re.M))
+    line = float(steps.pop("a line of combined"))
+    report("access log: a line of combined", "< 500 ns", f"{line:.0f} ns", line < 500, ", ".join(f"{what} {ns} ns" for what, ns in steps.items()))
+
+    script = wrk_script(folder)
+    http = f"""vts_zone main 16m; vhost_traffic_status_filter_by_set_key $request_method methods; vhost_traffic_status_histogram_buckets .005 .01 .05 .1 .5 1 5;
+        limit_policy wide {{ per_ip 100000000r/s; }}"""
+    with Sluice(folder / "bare") as bare, Sluice(folder / "full", http=http, server=f"limit wide; access_log {folder}/access.log combined;") as full:
+        wrk(bare, 64, script, 1)
+        wrk(full, 64, script, 1)
+        _, _, micros = interleaved(lambda: wrk(full, 64, script), lambda: wrk(bare, 64, script))
+    ratio = micros[0] / micros[1]
+    report("CPU of a durable PUT with statistics, histograms, access log and a limit, against none of them", "< 1.10", f"{ratio:.2f}", ratio < 1.1,
+           f"{micros[0]:.1f} to {micros[1]:.1f} us")
+
+
 ZONES = 10_000
 
 
@@ -541,7 +561,7 @@ def scrape(folder):
            f"{rate} requests a second; {p99[0]:.0f} to {p99[1]:.0f} us")
 
 
-MEASUREMENTS = {"puts": puts, "uploads": uploads, "shipping": shipping, "memory": memory, "start": start, "zone": zone, "scrape": scrape, "steady": steady}
+MEASUREMENTS = {"puts": puts, "uploads": uploads, "shipping": shipping, "memory": memory, "start": start, "zone": zone, "gate": gate, "scrape": scrape, "steady": steady}
 
 
 def main(names):

@@ -1,11 +1,13 @@
 """allow and deny, as nginx has them."""
 
+import re
 import socket
 
 import pytest
 
 from lib.ports import free_port
 from lib.raw import Line
+from lib.server import TOP
 from lib.wait import PATIENCE
 
 BLOCKS = """
@@ -76,6 +78,16 @@ def test_unix_clients(server, tmp_path):
             if expected == 200:
                 assert answer.body == b"unix:"
     assert sluice.get("/here").status_code == 403 and sluice.get("/there").status_code == 200
+
+
+def test_metrics_are_for_containers_as_installed(server):
+    """M-32: the list of the configuration that `make install` puts in place, asked by clients of several networks."""
+    installed = (TOP / "conf/sluice.conf").read_text()
+    rules = re.search(r"listen 9145;(.*?)location", installed, re.S)[1]
+    assert "deny all;" in rules
+    sluice = server(server=f"set_real_ip_from 127.0.0.1; {rules} location = /metrics {{ metrics; }}")
+    for address, expected in (("127.0.0.1", 200), ("::1", 200), ("10.100.3.4", 200), ("172.17.0.5", 200), ("10.89.0.2", 200), ("192.0.2.1", 403), ("10.1.2.3", 403), ("2001:db8::1", 403)):
+        assert sluice.get("/metrics", headers={"X-Real-IP": address}).status_code == expected, address
 
 
 @pytest.mark.parametrize("text, message", [

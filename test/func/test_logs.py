@@ -52,6 +52,17 @@ def test_request_done(sluice):
     assert 0 < float(fields["latency_ms"]) < 30_000 and int(fields["bytes_in"]) >= 5
 
 
+def test_request_done_as_json(server, embedded):
+    """The same fields, a document a line."""
+    sluice = server(streams=embedded.streams, main="log_style json;")
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    sluice.put('/usage?"=\\', b"12345", user="carol", headers={"X-Request-Id": "good-2", "traceparent": trace})
+    [line] = sluice.wait_log('"request_id":"good-2"')
+    fields = json.loads(line)
+    expected = {"level": "info", "area": "http", "message": "request done", "method": "PUT", "status": 204, "remote_ip": "127.0.0.1", "user": "carol", "traceparent": trace}
+    assert {name: fields[name] for name in expected} == expected
+
+
 @pytest.mark.parametrize(
     "method, path, user, status_", [("PUT", "/usage", None, 401), ("PUT", "/specimen", "u", 400), ("GET", "/usage", "u", 405), ("PUT", "/none", "u", 404)]
 )
