@@ -230,7 +230,7 @@ limit_conn_phase(struct http_request *r)
 	return 0;
 }
 
-/* The end of a request, whatever became of it. */
+/* Before the last bytes of an answer leave: who has it may send the next request. */
 static void
 end(struct http_request *r, int64_t duration)
 {
@@ -245,5 +245,5 @@ void
 limit_conn_register(void)
 {
 	conf_register(&limit_conn_module);
-	http_add_log(end);
+	http_add_count(end);
 }
