@@ -427,6 +427,17 @@ file_space(const char *path, uint64_t *free_bytes, uint64_t *total_bytes)
 }
 
 int
+file_space_of(int fd, uint64_t *free_bytes)
+{
+	struct statvfs vfs;
+
+	if (fstatvfs(fd, &vfs) < 0)
+		return err_from_errno(errno);
+	*free_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	return 0;
+}
+
+int
 file_each(const char *dir, int (*each)(const char *name, void *arg), void *arg)
 {
 	DIR *d = opendir(dir);

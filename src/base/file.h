@@ -63,6 +63,7 @@ int file_replace(const char *path, const void *p, size_t n);
 int file_read_all(const char *path, size_t max, char **out, size_t *n);
 /* Bytes free to us on path's file system, and its size. */
 int file_space(const char *path, uint64_t *free_bytes, uint64_t *total_bytes);
+int file_space_of(int fd, uint64_t *free_bytes);
 /* Calls each(name, arg) for every entry but . and ..; stops early on a non-zero return and returns
  * it. A missing folder has none. */
 int file_each(const char *dir, int (*each)(const char *name, void *arg), void *arg);

@@ -158,39 +158,48 @@ show_bypassed(struct pass *p, struct limit_rule *rule)
 	show(p, rule, &(struct limit_result){ .allowed = true, .limit = most, .remaining = most });
 }
 
-/* Charges the rule. The hash charged, 0: nothing was. */
+/* The hash of the client's cell under the rule; 0: the rule does not hold for this request. The cell is asked for ahead of its use. */
 static uint64_t
-charge(struct pass *p, struct limit_rule *rule)
+find_cell(struct pass *p, struct limit_rule *rule)
 {
 	unsigned char room[LIMIT_NAME_ROOM];
 	struct str id = limit_identify(p->r, rule->line->by, rule->policy->ipv6_prefix, room);
-	struct asked asked = { p->r, rule };
-	struct limit_result result;
-	enum limit_verdict verdict;
 	uint64_t hash;
 
 	if (id.n == 0)
 		return 0;
+	hash = limit_hash(p->store, rule->prefix, id);
+	limit_prefetch(p->store, &rule->line->rate, hash);
+	return hash;
+}
+
+/* Charges the rule. False: nothing was charged. */
+static bool
+charge(struct pass *p, struct limit_rule *rule, uint64_t hash)
+{
+	struct asked asked = { p->r, rule };
+	struct limit_result result;
+	enum limit_verdict verdict;
+
 	if (limit_is_bypassed(p->r, rule->policy)) {
 		show_bypassed(p, rule);
-		return 0;
+		return false;
 	}
-	hash = limit_hash(p->store, rule->prefix, id);
 	verdict = limit_take(p->store, &rule->line->rate, hash, limit_scale(rule->policy, p->load),
 	    p->now, key_text, &asked, &result);
 	if (verdict == LIMIT_NO_ROOM) {
 		limit_count_hit(rule, LIMIT_HIT_FALLBACK);
 		p->unusable = true;
-		return 0;
+		return false;
 	}
 	note_talker(p->store, &asked, hash, p->now, &result);
 	show(p, rule, &result);
 	if (verdict == LIMIT_PASSED)
-		return hash;
+		return true;
 	limit_count_hit(rule, verdict == LIMIT_PUNISHED ? LIMIT_HIT_PENALTY : LIMIT_HIT_LIMITED);
 	p->refused++;
 	p->wait = MAX(p->wait, result.wait);
-	return 0;
+	return false;
 }
 
 /* All rules of [from, to): charged to all of them, or, if one refuses, to none. */
@@ -203,7 +212,10 @@ charge_all(struct pass *p, struct limit_bound *b, unsigned from, unsigned to)
 	if (!hashes)
 		return;
 	for (unsigned i = from; i < to; i++)
-		hashes[i - from] = charge(p, &b->rules[i]);
+		hashes[i - from] = find_cell(p, &b->rules[i]);
+	for (unsigned i = from; i < to; i++)
+		if (hashes[i - from] && !charge(p, &b->rules[i], hashes[i - from]))
+			hashes[i - from] = 0;
 	for (unsigned i = from; i < to; i++) {
 		struct limit_rule *rule = &b->rules[i];
 
@@ -248,7 +260,7 @@ check(struct http_request *r, struct limit_scope *scope, struct limit_bound *b, 
     unsigned to)
 {
 	struct pass p = { .r = r, .store = limit_store(), .lr = limit_request(r) };
-	bool timed = b->checks++ % SAMPLE == 0;
+	int64_t began = b->checks++ % SAMPLE == 0 ? clock_mono() : 0;
 
 	if (!p.lr)
 		return http_reply_error(r, ERR_NOMEM), 1;
@@ -260,8 +272,8 @@ check(struct http_request *r, struct limit_scope *scope, struct limit_bound *b, 
 	p.now = limit_now(p.store);
 	p.load = needs_load(b, from, to) ? limit_load() : 0;
 	charge_all(&p, b, from, to);
-	if (timed)
-		limit_observe(b, limit_now(p.store) - p.now);
+	if (began)
+		limit_observe(b, clock_mono() - began);
 	return conclude(&p, scope);
 }
 

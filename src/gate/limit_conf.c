@@ -46,7 +46,7 @@ static const struct conf_word fallback_words[] = {
 	{ NULL, 0 },
 };
 
-static const struct conf_bounds zone_bounds = { LIMIT_STORE_MIN, UINT64_C(1) << 44 };
+static const struct conf_bounds zone_bounds = { LIMIT_STORE_MIN, UINT64_C(1) << 50 };
 
 static const struct {
 	const char *directive, *label;

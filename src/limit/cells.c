@@ -61,13 +61,16 @@ cell_at(const struct cells *t, cell_word *set, unsigned way)
 	return set + CELLS_WAYS + way * t->words;
 }
 
+/* All eight are compared, without a branch that could not be foreseen: which of them it is is chance. */
 static int
 way_of(const cell_word *set, uint64_t key)
 {
-	for (int i = 0; i < CELLS_WAYS; i++)
-		if (atomic_load_explicit(&set[i], memory_order_acquire) == key)
-			return i;
-	return -1;
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < CELLS_WAYS; i++)
+		found |= (unsigned)(atomic_load_explicit(&set[i], memory_order_relaxed) == key) << i;
+	atomic_thread_fence(memory_order_acquire);
+	return found ? __builtin_ctz(found) : -1;
 }
 
 cell_word *
@@ -76,9 +79,6 @@ cells_find(const struct cells *t, uint64_t hash)
 	cell_word *set = set_of(t, hash);
 	int way;
 
-	/* The keys' line and those of small cells are asked for at once, not one after the other. */
-	for (unsigned i = CELLS_WAYS; i < 4 * CELLS_WAYS; i += CELLS_WAYS)
-		__builtin_prefetch((const void *)&set[i]);
 	way = way_of(set, used_key(hash));
 	return way < 0 ? NULL : cell_at(t, set, (unsigned)way);
 }

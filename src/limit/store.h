@@ -53,11 +53,11 @@ int limit_store_make(struct zone *z, uint64_t size);
 /* In a process of the slot. 0, ERR_NOT_FOUND (there is none), or ERR_CORRUPT. */
 int limit_store_attach(struct limit_store *s, struct zone *z, unsigned slot);
 
-/* Now, ns, on the store's own clock: never goes back, also not over a restart. */
+/* Now, ns, on the store's own clock: never goes back, also not over a restart. As of the loop's turn. */
 static inline int64_t
 limit_now(const struct limit_store *s)
 {
-	return clock_mono() + s->offset;
+	return clock_cached_mono() + s->offset;
 }
 /* Once a second or so, by anyone: notes the time, from which the clock goes on after the machine was started anew. */
 void limit_store_tick(struct limit_store *s);

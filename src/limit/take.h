@@ -30,6 +30,13 @@ enum limit_verdict {
 /* The text of the client's key, for orders to forget; asked for only if there was one since its last request. */
 typedef struct str limit_key_fn(void *arg);
 
+/* To be called as soon as the hash is known: limit_take then finds the cell in the cache. */
+static inline void
+limit_prefetch(const struct limit_store *s, const struct limit_rate *rate, uint64_t hash)
+{
+	cells_prefetch(rate->sliding ? &s->wide : &s->narrow, hash);
+}
+
 /* A request of the client whose cell is `hash`, at now (limit_now); scale: in 65536ths, what of the limit is in force. *out is meaningless
  * with LIMIT_NO_ROOM. */
 enum limit_verdict limit_take(struct limit_store *s, const struct limit_rate *rate, uint64_t hash,

@@ -103,12 +103,17 @@ mapping_of(const struct zone *z, const struct zone_file_area *a)
 	return (struct zone_mapping *)&z->maps[a - z->head.areas];
 }
 
-/* At the end of the file; NULL with errno. */
+/* At the end of the file; NULL with errno. What does not fit is not begun: it would fill the file system first. */
 static void *
 map_in_file(struct zone *z, size_t size)
 {
+	uint64_t room;
 	void *p;
 
+	if (file_space_of(z->fd, &room) == 0 && size > room) {
+		errno = ENOSPC;
+		return NULL;
+	}
 	if (file_allocate(z->fd, z->head.size, align(size)) != 0) {
 		int saved = errno;
 

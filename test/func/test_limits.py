@@ -27,7 +27,7 @@ def ask(sluice, path="/", source=None, port=None, method="GET", **headers):
     named = {name if name == "USER_TOKEN" else name.replace("_", "-"): value for name, value in headers.items()}
     fields = "".join(f"{name}: {value}\r\n" for name, value in named.items())
     with line:
-        line.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{fields}\r\n")
+        line.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{fields}\r\n".encode("latin-1"))
         return line.answer(method)
 
 
@@ -288,7 +288,7 @@ def test_hostile_names(server):
 def test_unusable(server):
     """No memory for the limits: said, counted, and decided by limit_fallback."""
     sluice = server(
-        http="limit_zone_size 16000g; limit_policy p { per_ip 1r/h; } limit_req_zone $remote_addr zone=z:1m rate=1r/h;",
+        http="limit_zone_size 1000000g; limit_policy p { per_ip 1r/h; } limit_req_zone $remote_addr zone=z:1m rate=1r/h;",
         server=f"""location = /open {{ limit p; {OK} }}
             location = /closed {{ limit p; limit_fallback closed; {OK} }}
             location = /req {{ limit_req zone=z; limit_fallback closed; {OK} }}
