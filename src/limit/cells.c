@@ -68,7 +68,8 @@ way_of(const cell_word *set, uint64_t key)
 	unsigned found = 0;
 
 	for (unsigned i = 0; i < CELLS_WAYS; i++)
-		found |= (unsigned)(atomic_load_explicit(&set[i], memory_order_relaxed) == key) << i;
+		found |= (unsigned)(atomic_load_explicit(&set[i], memory_order_relaxed) == key)
+			 << i;
 	atomic_thread_fence(memory_order_acquire);
 	return found ? __builtin_ctz(found) : -1;
 }
