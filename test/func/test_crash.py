@@ -1,4 +1,4 @@
-"""The crash loop: kill -9 of a worker, the shipper, the master or all of them at random moments under load, with bundles packed, sent and
+"""The crash loop: kill -9 of a worker, the shipper, the janitor, the master or all of them at random moments under load, with bundles packed, sent and
 removed all the time. Afterwards everything that was answered 204 is in the store, and nothing is there twice.
 
 CRASH_KILLS says how many kills (ci/crash runs thousands), CRASH_SEED repeats a run's choices (though never its timing)."""
@@ -37,12 +37,12 @@ class Killer:
         self.rng, self.life = rng, 0
         self.parts = {"store": store, "bucket": bucket, "main": MAIN}
         self.sluice = server(streams=streams(0), **self.parts)
-        self.kills = dict.fromkeys(("worker", "shipper", "master", "all"), 0)
+        self.kills = dict.fromkeys(("worker", "shipper", "janitor", "master", "all"), 0)
 
     def kill(self):
         """One kill; a child comes back by itself, for a master a new one is started at once, while children of the old one still end."""
-        what = self.rng.choices(list(self.kills), weights=(40, 30, 15, 15))[0]
-        if what in ("worker", "shipper"):
+        what = self.rng.choices(list(self.kills), weights=(38, 28, 4, 15, 15))[0]
+        if what in ("worker", "shipper", "janitor"):
             try:
                 os.kill(self.rng.choice(self.sluice.children(what)), signal.SIGKILL)
             except (IndexError, ProcessLookupError):  # not there yet, or no longer
