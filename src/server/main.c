@@ -16,6 +16,7 @@
 #include "server/state.h"
 #include "server/title.h"
 #include "server/version.h"
+#include "status/metrics.h"
 
 #define CONF_DEFAULT SLUICE_CONF_PATH
 #define CONF_FALLBACK \
@@ -133,6 +134,7 @@ print_reference(bool mdoc)
 	buf_init(&out, 0);
 	conf_reference(&out, mdoc);
 	http_variable_reference(&out, mdoc);
+	metrics_reference(&out, mdoc);
 	fwrite(out.p, 1, out.n, stdout);
 	return buf_failed(&out) || fflush(stdout) != 0 ? EXIT_USAGE : EXIT_CLEAN;
 }

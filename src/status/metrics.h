@@ -19,6 +19,9 @@ void metrics_add_collector(metrics_collect_fn *fn);
 /* The directive and the server's own collectors. Once, before the first parse. */
 void metrics_register(void);
 
+/* Lists every family, as conf_reference lists directives. */
+void metrics_reference(struct buf *out, bool mdoc);
+
 /* ---- private to status/: the server's own collectors ---- */
 
 void metrics_collect_server(struct prom *p);    /* build, start, zone */

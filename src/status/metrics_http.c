@@ -6,6 +6,7 @@
 
 #include "http/metrics.h"
 #include "status/metrics.h"
+#include "status/metrics_families.h"
 
 #define STATUSES 600
 
@@ -43,8 +44,7 @@ put_requests(struct prom *p)
 	if (sum == NULL)
 		return;
 	sum_by_status(sum);
-	prom_family(
-	    p, "nginx_http_requests_total", METRIC_COUNTER, "Requests answered, by exact status.");
+	metrics_family(p, FAMILY_NGINX_REQUESTS);
 	for (unsigned code = 0; code < STATUSES; code++) {
 		if (!sum->there[code])
 			continue;
@@ -67,7 +67,7 @@ put_durations(struct prom *p)
 	if (!series_find(&http_metrics, STR(""), &v))
 		return;
 	series_histogram(&http_metrics, &v, HTTP_METRIC_DURATION, counts, &sum);
-	prom_family(p, "nginx_http_request_duration_seconds", METRIC_HISTOGRAM, row->help);
+	metrics_family(p, FAMILY_NGINX_DURATION);
 	prom_histogram(p, STR(""), row->bounds, row->n_bounds, counts, sum, 9);
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "status/figures.h"
 #include "status/metrics.h"
+#include "status/metrics_families.h"
 #include "status/procfs.h"
 #include "task/task.h"
 
@@ -57,8 +58,7 @@ ask_kernel(void *arg)
 static void
 put_up(struct prom *p, const struct all *all)
 {
-	prom_family(p, "sluice_process_up", METRIC_GAUGE,
-	    "1 while the process is there and gave a sign of life within 5 seconds; else 0.");
+	metrics_family(p, FAMILY_PROCESS_UP);
 	for (unsigned i = 0; i < all->n; i++) {
 		enum figures_state state = all->of[i].p.state;
 
@@ -70,8 +70,7 @@ put_up(struct prom *p, const struct all *all)
 static void
 put_heartbeats(struct prom *p, const struct all *all)
 {
-	prom_family(p, "sluice_process_heartbeat_age_seconds", METRIC_GAUGE,
-	    "Time since the process's last sign of life; it gives one a second.");
+	metrics_family(p, FAMILY_HEARTBEAT_AGE);
 	for (unsigned i = 0; i < all->n; i++)
 		if (all->of[i].p.heartbeat_age >= 0)
 			prom_sample(p, str_of(all->of[i].labels),
@@ -81,11 +80,9 @@ put_heartbeats(struct prom *p, const struct all *all)
 static void
 put_workers(struct prom *p)
 {
-	prom_family(p, "sluice_workers", METRIC_GAUGE,
-	    "Workers of the configuration in force that give signs of life.");
+	metrics_family(p, FAMILY_WORKERS);
 	prom_count(p, STR(""), figures_workers());
-	prom_family(p, "sluice_workers_wanted", METRIC_GAUGE,
-	    "Workers that the configuration in force asks for.");
+	metrics_family(p, FAMILY_WORKERS_WANTED);
 	prom_count(p, STR(""), figures_server()->workers);
 }
 
@@ -116,27 +113,21 @@ most_fds(void)
 
 /* Each family: what it shows of a process; -1: nothing. */
 static const struct use {
-	const char *name;
-	enum metric_type type;
+	enum metrics_family family;
 	unsigned decimals;
 	size_t offset; /* of an int64_t in struct procfs */
-	const char *help;
 } uses[] = {
-	{ "process_cpu_seconds_total", METRIC_COUNTER, 3, offsetof(struct procfs, cpu_ms),
-	    "Processor time used, user and system." },
-	{ "process_resident_memory_bytes", METRIC_GAUGE, 0, offsetof(struct procfs, resident),
-	    "Memory resident, the shared zone included." },
-	{ "process_virtual_memory_bytes", METRIC_GAUGE, 0, offsetof(struct procfs, virtual),
-	    "Address space in use." },
-	{ "process_threads", METRIC_GAUGE, 0, offsetof(struct procfs, threads),
-	    "Threads, helpers included." },
-	{ "process_open_fds", METRIC_GAUGE, 0, offsetof(struct procfs, fds), "Open descriptors." },
+	{ FAMILY_CPU, 3, offsetof(struct procfs, cpu_ms) },
+	{ FAMILY_RESIDENT, 0, offsetof(struct procfs, resident) },
+	{ FAMILY_VIRTUAL, 0, offsetof(struct procfs, virtual) },
+	{ FAMILY_THREADS, 0, offsetof(struct procfs, threads) },
+	{ FAMILY_OPEN_FDS, 0, offsetof(struct procfs, fds) },
 };
 
 static void
 put_use(struct prom *p, const struct all *all, const struct use *u)
 {
-	prom_family(p, u->name, u->type, u->help);
+	metrics_family(p, u->family);
 	for (unsigned i = 0; i < all->n; i++) {
 		int64_t value;
 
@@ -151,12 +142,11 @@ put_limits(struct prom *p, const struct all *all)
 {
 	int64_t most = most_fds();
 
-	prom_family(p, "process_max_fds", METRIC_GAUGE, "Most descriptors a process may open.");
+	metrics_family(p, FAMILY_MAX_FDS);
 	for (unsigned i = 0; i < all->n && most >= 0; i++)
 		if (all->of[i].p.pid != 0)
 			prom_sample(p, str_of(all->of[i].labels), most, 0);
-	prom_family(p, "process_start_time_seconds", METRIC_GAUGE,
-	    "When the process began, in seconds since 1970.");
+	metrics_family(p, FAMILY_PROCESS_START);
 	for (unsigned i = 0; i < all->n; i++)
 		if (started(&all->of[i].p) >= 0)
 			prom_sample(p, str_of(all->of[i].labels), started(&all->of[i].p), 0);

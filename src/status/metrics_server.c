@@ -4,6 +4,7 @@
 #include "ingest/ingest.h"
 #include "status/figures.h"
 #include "status/metrics.h"
+#include "status/metrics_families.h"
 
 static void
 put_build(struct prom *p, const struct figures_server *s)
@@ -12,15 +13,15 @@ put_build(struct prom *p, const struct figures_server *s)
 
 	buf_init(&labels, 0);
 	prom_label(&labels, "version", str_of(s->version));
-	prom_family(p, "sluice_build_info", METRIC_GAUGE, "The program that answers; always 1.");
+	metrics_family(p, FAMILY_BUILD_INFO);
 	prom_count(p, buf_str(&labels), 1);
 	buf_fini(&labels);
 }
 
 static void
-put_one(struct prom *p, const char *name, enum metric_type type, uint64_t value, const char *help)
+put_one(struct prom *p, enum metrics_family family, uint64_t value)
 {
-	prom_family(p, name, type, help);
+	metrics_family(p, family);
 	prom_count(p, STR(""), value);
 }
 
@@ -30,12 +31,10 @@ put_zone(struct prom *p)
 	struct series_usage u;
 
 	series_usage(&u);
-	put_one(p, "sluice_zone_size_bytes", METRIC_GAUGE, u.size,
-	    "Size of the shared memory that counters live in.");
-	put_one(p, "sluice_zone_used_bytes", METRIC_GAUGE, u.used, "How much of it is in use.");
-	put_one(p, "sluice_zone_series", METRIC_GAUGE, u.entries, "Series in the zone.");
-	put_one(p, "sluice_zone_series_max", METRIC_GAUGE, u.entries_max,
-	    "How many series the zone can hold.");
+	put_one(p, FAMILY_ZONE_SIZE, u.size);
+	put_one(p, FAMILY_ZONE_USED, u.used);
+	put_one(p, FAMILY_ZONE_SERIES, u.entries);
+	put_one(p, FAMILY_ZONE_SERIES_MAX, u.entries_max);
 }
 
 static void
@@ -45,25 +44,19 @@ put_keys(struct prom *p)
 
 	if (!ingest_key_stats(&keys))
 		return;
-	put_one(p, "sluice_idempotency_keys_max", METRIC_GAUGE, keys.capacity,
-	    "How many Idempotency-Keys can be remembered.");
-	put_one(p, "sluice_idempotency_evicted_total", METRIC_COUNTER, keys.evicted,
-	    "Idempotency-Keys forgotten before their 24 hours were over, for want of room.");
-	put_one(p, "sluice_idempotency_dropped_total", METRIC_COUNTER, keys.dropped,
-	    "Idempotency-Keys refused or not remembered for want of room.");
+	put_one(p, FAMILY_KEYS_MAX, keys.capacity);
+	put_one(p, FAMILY_KEYS_EVICTED, keys.evicted);
+	put_one(p, FAMILY_KEYS_DROPPED, keys.dropped);
 }
 
-/* Nothing becomes a dead letter yet: what cannot be delivered is held. The first one is a gauge in all but TYPE: checkers keep names in _count for
- * histograms, unless they are untyped. */
+/* Nothing becomes a dead letter yet: what cannot be delivered is held. */
 static void
 put_dead_letters(struct prom *p)
 {
 	static const char *const reasons[] = { "max_messages", "retention" };
 
-	put_one(p, "dlq_message_count", METRIC_RAW, 0,
-	    "Dead letters that are pending or being processed again.");
-	prom_family(p, "sluice_dlq_dropped_total", METRIC_COUNTER,
-	    "Dead letters dropped because there were too many or they were too old.");
+	put_one(p, FAMILY_DLQ_COUNT, 0);
+	metrics_family(p, FAMILY_DLQ_DROPPED);
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
 		struct buf labels;
 
@@ -80,11 +73,9 @@ metrics_collect_server(struct prom *p)
 	const struct figures_server *s = figures_server();
 
 	put_build(p, s);
-	prom_family(p, "sluice_start_time_seconds", METRIC_GAUGE,
-	    "When the configuration in force was loaded, in seconds since 1970.");
+	metrics_family(p, FAMILY_START_TIME);
 	prom_sample(p, STR(""), s->started / NS_PER_MS, 3);
-	put_one(p, "sluice_configuration", METRIC_GAUGE, s->configuration,
-	    "Number of the configuration in force: 1, then one more a reload.");
+	put_one(p, FAMILY_CONFIGURATION, s->configuration);
 	put_zone(p);
 	put_keys(p);
 	put_dead_letters(p);

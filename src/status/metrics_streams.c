@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "spool/metrics.h"
 #include "status/metrics.h"
+#include "status/metrics_families.h"
 
 enum { WAITING, AGE, DISK, COLUMNS = DISK + SPOOL_STAGES };
 
@@ -37,9 +38,7 @@ put_stages(struct prom *p, const struct prom_snapshot *s)
 	char memory[64];
 	struct buf labels;
 
-	prom_family(p, "sluice_spool_bytes", METRIC_GAUGE,
-	    "Bytes on disk, by stage: segments; claimed for a bundle; packed or being sent; set "
-	    "aside as damaged.");
+	metrics_family(p, FAMILY_SPOOL_BYTES);
 	for (unsigned i = 0; i < SPOOL_STAGES; i++) {
 		struct prom_row row = { .type = METRIC_GAUGE, .column = DISK + i };
 
@@ -55,27 +54,21 @@ static void
 put_queues(struct prom *p, struct prom_source src)
 {
 	static const char *const labels[] = { "queue_name" };
-	static const struct prom_row row = { .name = "message_queue_length",
-		.type = METRIC_GAUGE,
-		.column = WAITING,
-		.help = "Records stored and not yet delivered, by stream." };
+	static const struct prom_row row = { .type = METRIC_GAUGE, .column = WAITING };
 	struct prom_snapshot s;
 
 	src.labels = labels;
 	src.n_labels = 1;
+	metrics_family(p, FAMILY_QUEUE_LENGTH);
 	if (prom_take(&s, &src) == 0)
-		prom_put(p, &s, &row, 1);
+		prom_put_row(p, &s, &row);
 	prom_drop(&s);
 }
 
 void
 metrics_collect_streams(struct prom *p)
 {
-	static const struct prom_row age = { .name = "sluice_spool_oldest_seconds",
-		.type = METRIC_GAUGE,
-		.column = AGE,
-		.decimals = 3,
-		.help = "Age of the oldest sealed file that waits for delivery; 0: none does." };
+	static const struct prom_row age = { .type = METRIC_GAUGE, .column = AGE, .decimals = 3 };
 	uint64_t *words = calloc(spool_metrics.words, sizeof(*words));
 	struct prom_source src = {
 		.set = &spool_metrics, .n_columns = COLUMNS, .read = read_stream, .arg = words
@@ -87,7 +80,8 @@ metrics_collect_streams(struct prom *p)
 	put_queues(p, src);
 	if (prom_take(&s, &src) == 0) {
 		put_stages(p, &s);
-		prom_put(p, &s, &age, 1);
+		metrics_family(p, FAMILY_SPOOL_OLDEST);
+		prom_put_row(p, &s, &age);
 	}
 	prom_drop(&s);
 	free(words);

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 
 import psutil
@@ -14,7 +15,7 @@ import requests
 
 from lib.metrics import Page, assert_never_down, promtool, scrape, wait_metric
 from lib.ports import free_port
-from lib.server import TOP
+from lib.server import TOP, program
 from lib.store import status
 from lib.wait import wait_until
 
@@ -79,6 +80,14 @@ def test_promtool_and_the_strict_parser_accept_it(counting):
     assert page.type("message_queue_length") == "gauge"
     assert page.value("sluice_build_info") == 1
     assert page.value("dlq_message_count") == 0
+
+
+def test_every_family_is_in_the_reference(counting):
+    page = scrape(counting())
+    printed = subprocess.run([program(), "--reference-markdown"], capture_output=True, text=True, timeout=20).stdout
+    listed = set(re.findall(r"^\| ([\w\\]+)(?:\{.*?\})? \| (?:counter|gauge|histogram) \|", printed, re.M))
+    shown = set(re.findall(r"^# TYPE (\S+)", page.text, re.M))
+    assert shown and shown <= {name.replace("\\", "") for name in listed}
 
 
 def test_an_old_client_gets_it_whole(counting):
