@@ -230,7 +230,7 @@ print_errors(const struct search *s)
 		table_put_visible(&out, str_make(kept_at(s, i)->text, kept_at(s, i)->n));
 		buf_putc(&out, '\n');
 	}
-	fwrite(out.p, 1, out.n, stdout);
+	fputs(buf_cstr(&out), stdout);
 	buf_fini(&out);
 }
 
@@ -298,8 +298,7 @@ show(const struct ctl *ctl, struct search *s)
 		print_errors(s);
 	if (s->n == 0 && s->lines > s->strange)
 		fprintf(stderr, "sluicectl: none of %llu lines tells of %s\n",
-		    (unsigned long long)s->lines,
-		    s->slow ? "how long a request took" : "an error");
+		    (unsigned long long)s->lines, s->slow ? "how long a request took" : "an error");
 	if (s->strange > 0)
 		fprintf(stderr, "sluicectl: %llu of %llu lines were not understood\n",
 		    (unsigned long long)s->strange, (unsigned long long)s->lines);

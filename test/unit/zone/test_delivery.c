@@ -78,11 +78,16 @@ int
 main(void)
 {
 	struct zone *z = zone_new(4);
+	int failed;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_prestate(reads_what_was_written, z),
 		cmocka_unit_test_prestate(survives_a_writer_that_died, z),
 		cmocka_unit_test_prestate(never_half_a_report, z),
 	};
 
-	return z ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+	if (z == NULL)
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	zone_free(z);
+	return failed;
 }
