@@ -62,27 +62,32 @@ choose_head(const char *map, uint64_t size, const char **why)
 	return best;
 }
 
-static const char *
-map_old(struct zone_old *old, int fd)
+/* Fills *why if it is none of ours. An error: it may be, but cannot be read now. */
+static int
+map_old(struct zone_old *old, int fd, const char **why)
 {
-	const char *why = NULL;
 	struct stat st;
 	void *p;
 
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		return "not a file";
-	if (st.st_size < 2 * ZONE_HEAD_BLOCK)
-		return "truncated";
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		*why = "not a file";
+		return OK;
+	}
+	if (st.st_size < 2 * ZONE_HEAD_BLOCK) {
+		*why = "truncated";
+		return OK;
+	}
 	old->size = (size_t)st.st_size;
 	p = mmap(NULL, old->size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
-		return "cannot be mapped";
+		return err_from_errno(errno);
 	old->map = p;
-	old->head = choose_head(old->map, old->size, &why);
-	if (old->head != NULL)
-		return NULL;
-	munmap(p, old->size);
-	return why;
+	old->head = choose_head(old->map, old->size, why);
+	if (old->head == NULL)
+		munmap(p, old->size);
+	else
+		*why = NULL;
+	return OK;
 }
 
 /* One is kept for the curious; an earlier one makes room. */
@@ -101,22 +106,34 @@ set_aside(const char *path, const char *why)
 	    LOG_END);
 }
 
-void
+/* Can this file never be opened, or only not now (too many open files, a disk that fails)? */
+static bool
+is_hopeless(int errnum)
+{
+	return errnum == ELOOP || errnum == EMLINK || errnum == EACCES || errnum == EPERM ||
+	       errnum == ENXIO;
+}
+
+int
 zone_old_open(struct zone_old *old, const char *path)
 {
-	int fd = file_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-	const char *why;
+	int fd = file_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), err = OK;
+	const char *why = NULL;
 
 	memset(old, 0, sizeof(*old));
-	if (fd < 0 && errno == ENOENT)
-		return;
-	why = fd < 0 ? log_errno_text(errno) : map_old(old, fd);
-	if (fd >= 0)
+	if (fd >= 0) {
+		err = map_old(old, fd, &why);
 		(void)file_close(fd);
-	if (why == NULL)
-		return;
-	old->set_aside = true;
-	set_aside(path, why);
+	} else if (is_hopeless(errno)) {
+		why = log_errno_text(errno);
+	} else if (errno != ENOENT) {
+		err = fd;
+	}
+	if (why != NULL) {
+		old->set_aside = true;
+		set_aside(path, why);
+	}
+	return err;
 }
 
 void

@@ -138,8 +138,9 @@ zone_open(const struct zone_options *opt)
 
 	if (z == NULL)
 		return NULL;
-	zone_old_open(&old, opt->path);
-	err = build_file(z, opt, &old);
+	err = zone_old_open(&old, opt->path);
+	if (err == 0)
+		err = build_file(z, opt, &old);
 	if (err != 0) {
 		log_event(LOG_ERROR, "zone",
 		    "no zone file: counters and limits work, but will not outlive the server",

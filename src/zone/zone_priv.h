@@ -85,8 +85,8 @@ struct zone_old {
 	size_t size;
 	bool set_aside;
 };
-/* One that cannot be used is set aside with a log line. */
-void zone_old_open(struct zone_old *old, const char *path);
+/* One that is not valid is set aside with a log line. An error, with errno: there is one that cannot be read now; it stays where it is. */
+int zone_old_open(struct zone_old *old, const char *path);
 void zone_old_close(struct zone_old *old);
 /* An area's contents, or NULL. */
 const void *zone_old_area(

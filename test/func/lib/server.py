@@ -215,7 +215,7 @@ class Sluice:
     def data_files(self):
         """Files of data below the state folder, relative to it: what is not yet shipped. The server's own words (locks, the zone,
         the table of idempotency keys) are no data."""
-        own = {"lock", "shipper.lock", "zone", "idempotency"}
+        own = {"lock", "shipper.lock", "zone", "zone.tmp", "zone.bad", "idempotency"}
         return sorted(
             str(path.relative_to(self.state_dir))
             for path in self.state_dir.rglob("*")

@@ -645,6 +645,39 @@ works_in_memory_when_the_disk_fails(void **state)
 	}
 }
 
+static int
+failing_open(const char *path, int flags, mode_t mode)
+{
+	if (!fail_now())
+		return file_calls_real.open(path, flags, mode);
+	errno = failure;
+	return -1;
+}
+
+/* What could not be opened for now is no reason to give it up. */
+static void
+leaves_alone_what_it_cannot_open(void **state)
+{
+	struct zone *z = open_zone();
+
+	(void)state;
+	count_as(z, 3, "a", 1);
+	zone_free(z);
+	failing = file_calls_real;
+	failing.open = failing_open;
+	failure = EMFILE;
+	for (int call = 0; call < 2; call++) {
+		calls_until_failure = call; /* the old one, the new one */
+		file_calls = &failing;
+		count_without_a_file(call == 0 ? 0 : 1);
+		file_calls = &file_calls_real;
+		assert_false(is_there("zone.bad"));
+	}
+	z = open_zone();
+	assert_int_equal(counted(z, "a"), 1);
+	zone_free(z);
+}
+
 static void
 an_area_without_room_is_kept_in_memory(void **state)
 {
@@ -692,6 +725,7 @@ main(void)
 		IN_FOLDER(one_torn_header_is_no_harm),
 		IN_FOLDER(survives_corruption),
 		IN_FOLDER(works_in_memory_when_the_disk_fails),
+		IN_FOLDER(leaves_alone_what_it_cannot_open),
 		IN_FOLDER(an_area_without_room_is_kept_in_memory),
 	};
 
