@@ -172,12 +172,12 @@ f:close()
     return path
 
 
-def wrk(server, connections, script, seconds=None, path="/usage"):
+def wrk(server, connections, script=None, seconds=None, path="/usage"):
     """Requests a second, and the server's CPU microseconds a request."""
     pids = server.pids("worker") if isinstance(server, Sluice) else server.pids()
     before = cpu(pids)
     out = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds or SECONDS}", "-s", script, f"http://127.0.0.1:{server.port}{path}"],
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds or SECONDS}", *(["-s", script] if script else []), f"http://127.0.0.1:{server.port}{path}"],
         capture_output=True, text=True, check=True,
     ).stdout
     used = cpu(pids) - before
@@ -455,27 +455,30 @@ def start(folder):
     report("start with a backlog of 1 GiB: time to the first accepted request, against an empty folder", "< 2", f"{ratio:.2f}", ratio < 2, f"{times[0] * 1000:.0f} to {times[1] * 1000:.0f} ms; {backlog / MIB:.0f} MiB")
 
 
+def micro(name):
+    """What a micro-benchmark in C prints: {step: nanoseconds}."""
+    program = BUILD / "test/bench" / name
+    subprocess.run(["make", "-s", f"B={BUILD.relative_to(TOP)}", str(program.relative_to(TOP))], cwd=TOP, check=True)
+    return {what: float(ns) for what, ns in re.findall(r"^(.+?) +([0-9.]+) ns$", subprocess.run([program], check=True, capture_output=True, text=True).stdout, re.M)}
+
+
 ZONE_TARGETS = {"increment": 5, "observation": 15, "get a known key of 21 bytes": 40}
 
 
 def zone(folder):
     """What counting costs a process, in a zone in a file."""
-    program = BUILD / "test/bench/bench_zone"
-    subprocess.run(["make", "-s", f"B={BUILD.relative_to(TOP)}", str(program.relative_to(TOP))], cwd=TOP, check=True)
-    steps = dict(re.findall(r"^(.+?) +([0-9.]+) ns$", subprocess.run([program], check=True, capture_output=True, text=True).stdout, re.M))
+    steps = micro("bench_zone")
     rest = ", ".join(f"{what} {ns} ns" for what, ns in steps.items() if what not in ZONE_TARGETS)
     for what, target in ZONE_TARGETS.items():
-        ns = float(steps[what])
+        ns = steps[what]
         report(f"zone: {what}", f"< {target} ns", f"{ns:.1f} ns", ns < target, rest)
         rest = ""
 
 
 def gate(folder):
     """What lines, address rules and maps cost, and what a request pays with everything on."""
-    program = BUILD / "test/bench/bench_gate"
-    subprocess.run(["make", "-s", f"B={BUILD.relative_to(TOP)}", str(program.relative_to(TOP))], cwd=TOP, check=True)
-    steps = dict(re.findall(r"^(.+?) +([0-9.]+) ns$", subprocess.run([program], check=True, capture_output=True, text=True).stdout, re.M))
-    line = float(steps.pop("a line of combined"))
+    steps = micro("bench_gate")
+    line = steps.pop("a line of combined")
     report("access log: a line of combined", "< 500 ns", f"{line:.0f} ns", line < 500, ", ".join(f"{what} {ns} ns" for what, ns in steps.items()))
 
     script = wrk_script(folder)
@@ -561,7 +564,43 @@ def scrape(folder):
            f"{rate} requests a second; {p99[0]:.0f} to {p99[1]:.0f} us")
 
 
-MEASUREMENTS = {"puts": puts, "uploads": uploads, "shipping": shipping, "memory": memory, "start": start, "zone": zone, "gate": gate, "scrape": scrape, "steady": steady}
+V = "vhost_traffic_status"
+KEYS = ["$uri uris", "$host hosts", "$request_method methods", "$uri uris::$host", "$host$uri pages", "all everything", "$request_method@$host both", "$uri methods::$request_method", "more everything", "$server_name names"]
+FILTERS = "".join(f"{V}_filter_by_set_key {key};" for key in KEYS)
+EVERYTHING = f"vts_zone main 64m; {V}_histogram_buckets 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10; {V}_measure_status_codes all;"
+
+
+def vts(folder):
+    """What the traffic statistics cost a request: counting alone, and the server's CPU under load beside a server without them."""
+    steps = micro("bench_vts")
+    one = steps["one server zone"] - steps["no statistics"]
+    key = (steps["and ten filter keys"] - steps["one server zone"]) / 10
+    report("vts: counting in one server zone", "< 100 ns", f"{one:.1f} ns", one < 100, ", ".join(f"{what} {ns} ns" for what, ns in steps.items()))
+    report("vts: in each further filter key", "< 50 ns", f"{key:.1f} ns", key < 50)
+    limited = "limit_policy p { per_ip 1000000000r/s burst=1000000000; }"
+    kinds = {
+        "off": ("", "return 204;"),
+        "zone": ("vts_zone main 64m;", "return 204;"),
+        "filters": (f"vts_zone main 64m; {FILTERS}", "return 204;"),
+        "all": (f"{EVERYTHING} {limited}", f"limit p; access_log {folder}/vts.log combined; return 204;"),
+    }
+    found = {name: [] for name in kinds}
+    with contextlib.ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(Sluice(Path(folder) / f"vts-{name}", http=http, server=f"location /quick {{ {location} }}"))
+            for name, (http, location) in kinds.items()
+        }
+        for i in range(ROUNDS):
+            for name in sorted(servers, reverse=i % 2 == 1):
+                found[name].append(wrk(servers[name], 64, path="/quick")[1])
+    cpu_of = {name: statistics.median(values) for name, values in found.items()}
+    ratio = lambda name: statistics.median(a / b for a, b in zip(found[name], found["off"]))
+    added = ", ".join(f"{name} {cpu_of[name] - cpu_of['off']:+.2f} µs" for name in kinds if name != "off")
+    report("vts: CPU a request with all statistics, histograms, access log and a limit", "< 1.10 x", f"{ratio('all'):.3f} x", ratio("all") < 1.10,
+           f"without {cpu_of['off']:.2f} µs; added by {added}")
+
+
+MEASUREMENTS = {"puts": puts, "uploads": uploads, "shipping": shipping, "memory": memory, "start": start, "zone": zone, "gate": gate, "vts": vts, "scrape": scrape, "steady": steady}
 
 
 def main(names):
