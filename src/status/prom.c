@@ -13,7 +13,7 @@
 int
 prom_breathe(void)
 {
-	return task_on_stack() ? task_breathe() : 0;
+	return task_on_stack() ? task_give_way() : 0;
 }
 
 void

@@ -3,8 +3,8 @@
  *
  * Promises: one HELP and one TYPE a family, before its samples, which stand together; labels are escaped, valid UTF-8, and differ where the
  * names behind them differ; numbers are exact (integers to 2^64-1, scaled ones as the decimal that they are); a histogram's buckets are
- * cumulated, and its count is theirs. Memory depends on the number of series of one set, not on the length of the text; after a
- * millisecond of work others have their turn. Nobody who counts waits for a reader.
+ * cumulated, and its count is theirs. Memory depends on the number of series of one set, not on the length of the text; others
+ * have their turn after each piece, some 50 microseconds of work. Nobody who counts waits for a reader.
  *
  * Two ways to write, which may be mixed:
  *  - family by family, sample by sample (prom_family, prom_sample, prom_histogram): for values that are computed;

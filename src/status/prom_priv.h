@@ -49,7 +49,7 @@ prom_close(struct prom *p, char *at)
 /* All lines of one histogram; its counts, and then its sum, are stride words apart. */
 void prom_put_buckets(struct prom *p, struct str labels, struct str constant,
     const struct prom_bounds *b, const uint64_t *counts, size_t stride, unsigned decimals);
-/* Yields after a millisecond of work, where there is a task. 0 or ERR_CANCELLED. */
+/* Others have their turn, where there is a task: a scrape is in no hurry. 0 or ERR_CANCELLED. */
 int prom_breathe(void);
 
 #endif

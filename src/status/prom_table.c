@@ -6,7 +6,7 @@
 
 #include "status/prom_priv.h"
 
-#define TAKE_TURN 16 /* series between two looks at the clock */
+#define TAKE_TURN 64 /* series until others have their turn */
 #define SPARE 64     /* places for series that come while the snapshot is taken */
 
 /* ---- taking ---- */

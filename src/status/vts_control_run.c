@@ -8,7 +8,7 @@
 #include "status/vts_control.h"
 #include "status/vts_view_priv.h"
 
-#define BREATH 32 /* zones between two looks at the clock */
+#define BREATH 32 /* zones until others have their turn */
 
 /* What was found, and what of it could not be done. */
 struct outcome {

@@ -293,3 +293,11 @@ task_breathe(void)
 	slice_over = true;
 	return task_yield();
 }
+
+int
+task_give_way(void)
+{
+	assert(task_current);
+	slice_over = true;
+	return task_yield();
+}

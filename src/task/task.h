@@ -43,6 +43,9 @@ int task_sleep_until(int64_t deadline); /* parks; OK when the time has come */
 int task_yield(void);                   /* parks until the others ready now had their turn */
 /* Yields if this task has used up its slice (a millisecond of CPU since it was last switched to): call it in loops that compute. */
 int task_breathe(void);
+/* Yields at once, and so that events which have not been taken in yet have their turn, too: for long work that nobody waits for, beside
+ * requests that somebody does. Costs a look at the events: do some 50 microseconds of work between two. */
+int task_give_way(void);
 
 /* A fair queue of parked tasks. It outlives its waiters' return, unless waitq_wake_all was the last call on it. waitq_wake appends woken tasks to the run queue and never switches; a waiter that was woken and
  * then cancelled passes its wake on; every woken waiter checks its condition again. */

@@ -506,14 +506,15 @@ def make_zones(sluice):
                 answers += s.recv(1 << 20).count(b"HTTP/1.1 204")
 
 
-def scrape_once(port):
-    """The page's length in lines."""
+def scrape_once(port, count=True):
+    """The page's length in lines; as cheaply as can be where nobody counts."""
+    room = bytearray(1 << 20)
     request = b"GET /status/format/prometheus HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port)) as s:
         s.sendall(request)
         lines = 0
-        while piece := s.recv(1 << 20):
-            lines += piece.count(b"\n")
+        while n := s.recv_into(room):
+            lines += room.count(b"\n", 0, n) if count else 0
     return lines
 
 
@@ -523,7 +524,7 @@ def waits(sluice, rate, body, scraped):
 
     def scrape_each_second():
         while not over.wait(1):
-            scrape_once(sluice.port)
+            scrape_once(sluice.port, count=False)
 
     scraper = threading.Thread(target=scrape_each_second)
     if scraped:
@@ -542,6 +543,8 @@ def scrape(folder):
     out = subprocess.run([program], check=True, capture_output=True, text=True).stdout
     ns = float(re.search(r"line: ([\d.]+) ns", out).group(1))
     report("exposition: a line rendered, of 10,000 series with 20 each", "< 150 ns", f"{ns:.0f} ns", ns < 150)
+    us = int(re.search(r"stretch: (\d+) us", out).group(1))
+    report("exposition: longest stretch that others wait for", "< 1000 us", f"{us} us", us < 1000)
 
     http = "vts_zone main 256m; vhost_traffic_status_filter_by_host on; vhost_traffic_status_histogram_buckets .005 .01 .05 .1 .5 1 5;"
     server = "location = /quick { return 204; } location /status { vhost_traffic_status_display; vhost_traffic_status_display_format prometheus; }"

@@ -1,6 +1,6 @@
 /*
  * What a line of an exposition costs: 10,000 series of 20 lines each, counted by two processes, are taken and written; best of several
- * rounds.
+ * rounds. And the longest stretch of CPU that another task has to wait for meanwhile; median of the rounds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "status/prom.h"
+#include "task/loop.h"
 #include "unit/tmp.h"
 #include "zone/series.h"
 #include "zone/zone.h"
@@ -85,6 +86,65 @@ render(prom_write_fn *write)
 	return cpu_now() - start;
 }
 
+/* ---- the longest stretch ---- */
+
+static bool over;
+static int64_t longest;
+
+static void
+render_task(void *arg)
+{
+	(void)arg;
+	render(discard);
+	over = true;
+}
+
+/* Wants its turn all the time. */
+static void
+watch_task(void *arg)
+{
+	int64_t before = cpu_now();
+
+	(void)arg;
+	longest = 0;
+	while (!over && task_give_way() == 0) {
+		int64_t now = cpu_now();
+
+		longest = MAX(longest, now - before);
+		before = now;
+	}
+}
+
+static int64_t
+stretch(void)
+{
+	over = false;
+	if (loop_init(NULL) != 0 || task_go("watch", watch_task, NULL, NULL) != 0 ||
+	    task_go("render", render_task, NULL, NULL) != 0 || loop_run_until_idle() != 0)
+		exit(1);
+	loop_fini();
+	return longest;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int64_t
+median_stretch(void)
+{
+	int64_t each[ROUNDS];
+
+	for (unsigned i = 0; i < ROUNDS; i++)
+		each[i] = stretch();
+	qsort(each, ROUNDS, sizeof(each[0]), by_size);
+	return each[ROUNDS / 2];
+}
+
 static void
 fill(struct zone *z)
 {
@@ -126,6 +186,7 @@ main(void)
 	for (unsigned round = 0; round < ROUNDS; round++)
 		best = MIN(best, render(discard));
 	printf("line: %.1f ns\n", (double)best / (double)lines);
+	printf("stretch: %.0f us\n", (double)median_stretch() / 1e3);
 	printf("lines: %llu, bytes: %llu\n", (unsigned long long)lines, (unsigned long long)bytes);
 	zone_free(z);
 	tmp_fini(&tmp);
