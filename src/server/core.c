@@ -80,7 +80,7 @@ static const struct conf_row rows[] = {
 	{ .name = "user",
 	    IN_MAIN(user, conf_set_str),
 	    .unit = "name|uid[:gid]",
-	    .help = "whom the workers and the shipper run as; may be numeric" },
+	    .help = "whom all processes but the master run as; may be numeric" },
 	{ .name = "pid",
 	    IN_MAIN(pid_path, conf_set_str),
 	    .unit = "path",

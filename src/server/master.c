@@ -3,9 +3,7 @@
  */
 #include "server/master.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/select.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -61,7 +61,7 @@ def test_janitor_ends_after_the_workers_and_at_a_reload(server, embedded):
 
 
 def test_a_janitor_that_hangs_holds_up_a_stop_no_longer_than_its_time_out(server, embedded):
-    sluice = server(streams=embedded.streams, main="worker_shutdown_timeout 200ms;")
+    sluice = server(streams=embedded.streams, main="worker_shutdown_timeout 2s;")
     [janitor] = sluice.children("janitor")
     os.kill(janitor, signal.SIGSTOP)
     assert sluice.put("/usage", b"x").status_code == 204
