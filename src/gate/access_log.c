@@ -291,6 +291,12 @@ access_log_open(struct conf *c, uid_t uid, gid_t gid)
 }
 
 void
+access_log_close(struct conf *c)
+{
+	close_files(main_of(c)->files);
+}
+
+void
 access_log_reopen(struct conf *c, uid_t uid, gid_t gid)
 {
 	for (struct log_file *f = main_of(c)->files; f; f = f->next)

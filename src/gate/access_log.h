@@ -22,6 +22,9 @@ void access_log_register(void);
 /* In the master, for a configuration that is to be in force: opens its files, new ones for this user
  * (-1: nobody's). They are closed when it is freed. 0, or an error after a log line. */
 int access_log_open(struct conf *c, uid_t uid, gid_t gid);
+/* In the master, for one that is no longer in force: before it forks again, or the files stay open in
+ * children that know nothing of them. */
+void access_log_close(struct conf *c);
 /* On USR1: the master first, as it may make files that children may only open. */
 void access_log_reopen(struct conf *c, uid_t uid, gid_t gid);
 /* In a worker: at the end of each turn; and before it ends. */

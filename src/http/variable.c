@@ -28,6 +28,7 @@ struct pending {
 struct variables {
 	struct definition *definitions;
 	struct pending *pending, **pending_end;
+	bool complete; /* nothing is defined any more */
 };
 
 static int resolve_all(struct conf *c);
@@ -140,6 +141,8 @@ lower(struct conf *c, struct str name)
 	return copy;
 }
 
+static void complain(struct conf *c, const struct conf_node *node, struct str name);
+
 static bool
 resolve(struct conf *c, struct http_variable_use *use)
 {
@@ -164,7 +167,10 @@ http_variable_use(
 	use->name = lower(c, name);
 	if (!p || !use->name.p)
 		return ERR_NOMEM;
-	resolve(c, use);
+	if (!resolve(c, use) && all->complete) {
+		complain(c, node, use->name);
+		return ERR_CONFIG;
+	}
 	p->node = node;
 	p->use = use;
 	if (!all->pending_end)
@@ -200,6 +206,7 @@ resolve_all(struct conf *c)
 {
 	int err = 0;
 
+	variables_of(c)->complete = true;
 	for (const struct pending *p = variables_of(c)->pending; p; p = p->next)
 		if (!resolve(c, p->use)) {
 			complain(c, p->node, p->use->name);

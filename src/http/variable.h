@@ -46,8 +46,9 @@ struct http_variable_use {
 	http_variable_fn *get;
 	void *arg;
 };
-/* Resolves *use now or, if the name is not known yet, at the end; then an unknown one is an error
- * at node. *use must stay where it is. 0 or ERR_NOMEM. */
+/* Resolves *use now or, if the name is not known yet, at the end; an unknown one is an error at node
+ * then (at once where that end is past: in finish() of a module). *use must stay where it is. 0,
+ * ERR_NOMEM or ERR_CONFIG. */
 int http_variable_use(
     struct conf *c, const struct conf_node *node, struct str name, struct http_variable_use *use);
 /* "$name" alone, as directives that take one variable write it: its name, in lower case

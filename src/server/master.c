@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "gate/access_log.h"
 #include "gate/limit.h"
 #include "server/bind.h"
 #include "server/children.h"
@@ -167,6 +168,7 @@ enter_generation(struct generation *old, struct generation *next)
 	    LOG_END);
 	/* Before the fork, or the new workers would keep addresses open that nobody serves any more. */
 	bind_release(old, next);
+	access_log_close(old->conf);
 	/* One that died and was to be started again is replaced like the others. */
 	children_forget_workers();
 	children_start_workers();

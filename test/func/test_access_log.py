@@ -7,6 +7,7 @@ import shlex
 import signal
 import threading
 
+import psutil
 import pytest
 
 from lib import raw
@@ -218,6 +219,24 @@ def test_a_file_of_the_user(server, tmp_path):
         return (folder / "log").read_bytes()
 
     wait_until(arrives, sluice.tail)
+
+
+def test_files_do_not_pile_up(server, tmp_path):
+    """After reloads and a reopening, nobody holds a file that was moved away: its room on disk can be had back."""
+    log = tmp_path / "log"
+    sluice = server(main="worker_processes 1;", http=f"access_log {log};", server="location /text { return 200; }")
+    for turn in range(2):
+        old = sluice.children("worker")
+        sluice.reload()
+        wait_until(lambda: sluice.children("worker") and not set(old) & set(sluice.children("worker")), sluice.tail)
+    os.rename(log, tmp_path / "moved")
+    sluice.send_signal(signal.SIGUSR1)
+
+    def held():
+        processes = [sluice.pid, *(pid for pids in sluice.children().values() for pid in pids)]
+        return [pid for pid in processes if str(tmp_path / "moved") in (file.path for file in psutil.Process(pid).open_files())]
+
+    wait_until(lambda: log.exists() and not held(), held)
 
 
 def test_a_full_disk_stops_nobody(server, tmp_path):
