@@ -45,8 +45,12 @@ power_of_ten(unsigned n)
 char *
 prom_put_decimal(char *to, uint64_t v, unsigned decimals)
 {
-	uint64_t unit = power_of_ten(decimals), part = v % unit;
+	uint64_t unit, part;
 
+	if (decimals == 0)
+		return prom_put_u64(to, v);
+	unit = power_of_ten(decimals);
+	part = v % unit;
 	to = prom_put_u64(to, v / unit);
 	if (part == 0)
 		return to;
