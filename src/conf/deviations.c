@@ -41,5 +41,13 @@ const struct conf_deviation conf_deviations[] = {
 	    "piece; a content type with its version" },
 	{ "vhost_traffic_status_display of nginx-module-vts", "in locations only" },
 	{ "vts_status of ngx_vts", "nginx_vts_upstream_zones_total is a counter by type" },
+	{ "vhost_traffic_status_dump", "the path is absolute; the file is sluice's own format" },
+	{ "vhost_traffic_status_bypass_stats",
+	    "auto by default: scrapes by vts_status do not count" },
+	{ "vhost_traffic_status_limit_traffic, _limit_traffic_by_set_key",
+	    "codes 400 to 599; limits of upstreams and caches (UA@, UG@, CC@) never hold" },
+	{ "vhost_traffic_status_histogram_buckets, _filter_max_node",
+	    "a node keeps the bounds of the first request that a process counts in it; keys are "
+	    "bounded by their group's name" },
 	{ NULL, NULL },
 };
