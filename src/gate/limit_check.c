@@ -8,6 +8,8 @@
 
 /* One in so many checks is timed. */
 #define SAMPLE 16
+/* What tells its cells' hashes from those of other kinds of limits. */
+#define KIND 3
 
 static unsigned context; /* of http_request.context; limit_register() */
 
@@ -27,7 +29,7 @@ limit_prefix(const struct limit_store *s, const struct limit_policy *p,
 	buf_puts(&b, line->label);
 	buf_putc(&b, line->rate.sliding ? 's' : 'b');
 	buf_put_str(&b, str_sub(endpoint, 0, 256));
-	return limit_hash(s, endpoint.n, buf_str(&b));
+	return limit_hash(s, KIND, buf_str(&b));
 }
 
 static void

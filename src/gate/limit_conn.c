@@ -6,6 +6,8 @@
 #include "gate/limit_priv.h"
 
 #define ENTRIES_MAX 16
+/* What tells its cells' hashes from those of other kinds of limits. */
+#define KIND 2
 
 struct conn_zone {
 	struct conn_zone *next;
@@ -21,6 +23,7 @@ struct conn_use {
 	struct str name;
 	struct conn_zone *zone; /* by finish() */
 	uint64_t most;
+	struct limit_zone_hits hits;
 };
 
 struct conn_use_ref {
@@ -170,7 +173,7 @@ enter(struct limit_store *s, struct http_request *r, struct limit_request *lr,
 	if (key.n == 0 || key.n > 255)
 		return LIMIT_PASSED;
 	if (use->zone->prefix == 0)
-		use->zone->prefix = limit_hash(s, 0x636f6e6e, use->zone->name);
+		use->zone->prefix = limit_hash(s, KIND, use->zone->name);
 	verdict = limit_enter(s, limit_hash(s, use->zone->prefix, key), use->most, limit_now(s),
 	    &lr->entries[lr->n_entries]);
 	lr->n_entries += verdict == LIMIT_PASSED;
@@ -185,10 +188,10 @@ leave(struct limit_request *lr)
 }
 
 static int
-refuse_it(struct http_request *r, const struct conn_scope *scope, const struct conn_use *use,
+refuse_it(struct http_request *r, const struct conn_scope *scope, struct conn_use *use,
     struct limit_request *lr)
 {
-	limit_count_zone(limit_endpoint(r->location), "limit_conn", use->name, LIMIT_HIT_LIMITED);
+	limit_count_zone(&use->hits, r, "limit_conn:", use->name, LIMIT_HIT_LIMITED);
 	log_event((enum log_level)scope->log_level, "limit",
 	    scope->dry_run ? "limiting connections, dry run" : "limiting connections",
 	    LOG_STR("zone", use->name), LOG_STR("remote_ip", http_client_address(r)),
@@ -217,7 +220,7 @@ limit_conn_phase(struct http_request *r)
 	lr = limit_request(r);
 	if (!lr || !(lr->entries = arena_alloc(&r->arena, ENTRIES_MAX * sizeof(*lr->entries))))
 		return http_reply_error(r, ERR_NOMEM), 1;
-	for (const struct conn_use *use = scope->uses; use && s; use = use->next) {
+	for (struct conn_use *use = scope->uses; use && s; use = use->next) {
 		enum limit_verdict verdict = enter(s, r, lr, use);
 
 		if (verdict == LIMIT_EXCEEDED)

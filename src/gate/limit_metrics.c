@@ -70,37 +70,47 @@ static const char *const outcomes[LIMIT_OUTCOMES] = {
 
 /* ---- by workers ---- */
 
+static struct series *
+pin(struct str endpoint, enum limit_outcome outcome, struct str policy)
+{
+	char key[SERIES_KEY_MAX];
+	struct buf b;
+
+	buf_init_fixed(&b, key, sizeof(key));
+	buf_put_str(&b, endpoint);
+	buf_putc(&b, '\0');
+	buf_puts(&b, outcomes[outcome]);
+	buf_putc(&b, '\0');
+	buf_put_str(&b, policy);
+	return series_pin(&hits, buf_str(&b));
+}
+
 void
 limit_count_hit(struct limit_rule *rule, enum limit_outcome outcome)
 {
-	if (unlikely(!rule->hits[outcome])) {
-		char key[SERIES_KEY_MAX];
-		struct buf b;
-
-		buf_init_fixed(&b, key, sizeof(key));
-		buf_put_str(&b, rule->endpoint);
-		buf_putc(&b, '\0');
-		buf_puts(&b, outcomes[outcome]);
-		buf_putc(&b, '\0');
-		buf_puts(&b, rule->line->label);
-		rule->hits[outcome] = series_pin(&hits, buf_str(&b));
-	}
+	if (unlikely(!rule->hits[outcome]))
+		rule->hits[outcome] = pin(rule->endpoint, outcome, str_of(rule->line->label));
 	series_add(rule->hits[outcome], 0, 1);
 }
 
 void
-limit_count_zone(struct str endpoint, const char *kind, struct str zone, enum limit_outcome outcome)
+limit_count_zone(struct limit_zone_hits *h, const struct http_request *r, const char *kind,
+    struct str zone, enum limit_outcome outcome)
 {
-	char policy[128];
-	struct buf b;
+	if (unlikely(h->of != r->location)) {
+		memset(h, 0, sizeof(*h));
+		h->of = r->location;
+	}
+	if (unlikely(!h->series[outcome])) {
+		char policy[128];
+		struct buf b;
 
-	buf_init_fixed(&b, policy, sizeof(policy));
-	buf_puts(&b, kind);
-	buf_putc(&b, ':');
-	buf_put_str(&b, zone);
-	series_add(series_get_labels(&hits,
-		       (const struct str[]){ endpoint, str_of(outcomes[outcome]), buf_str(&b) }),
-	    0, 1);
+		buf_init_fixed(&b, policy, sizeof(policy));
+		buf_puts(&b, kind);
+		buf_put_str(&b, str_sub(zone, 0, 100));
+		h->series[outcome] = pin(limit_endpoint(r->location), outcome, buf_str(&b));
+	}
+	series_add(h->series[outcome], 0, 1);
 }
 
 void

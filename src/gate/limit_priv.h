@@ -142,7 +142,7 @@ struct limit_shown {
 /* With the request, in its arena. */
 struct limit_request {
 	unsigned n, n_entries;
-	bool bypassed;
+	bool bypassed, told;                  /* told: headers were put */
 	const char *req_status, *conn_status; /* $limit_req_status, $limit_conn_status */
 	struct limit_entry *entries;          /* limit_conn */
 	struct limit_shown *shown;
@@ -194,7 +194,12 @@ struct series *limit_duration_series(struct str endpoint);
 void limit_observe(struct limit_bound *b, int64_t ns);
 void limit_count_hit(struct limit_rule *rule, enum limit_outcome outcome);
 void limit_count_fallback(int fallback);
-/* For limits without rules (limit_req, limit_conn). */
-void limit_count_zone(struct str endpoint, const char *kind, struct str zone, enum limit_outcome o);
+/* The same for limit_req and limit_conn: each use of a zone keeps the series of the location that asked last. */
+struct limit_zone_hits {
+	const struct http_location *of;
+	struct series *series[LIMIT_OUTCOMES];
+};
+void limit_count_zone(struct limit_zone_hits *h, const struct http_request *r, const char *kind,
+    struct str zone, enum limit_outcome outcome);
 
 #endif

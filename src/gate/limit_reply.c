@@ -50,6 +50,16 @@ least_left(const struct limit_request *lr)
 	return least;
 }
 
+/* The second phase speaks in place of the first. */
+static void
+put(struct http_request *r, const struct limit_request *lr, const char *name, struct str value)
+{
+	if (lr->told)
+		http_set_header(r, name, value);
+	else
+		http_add_header(r, name, value);
+}
+
 static void
 put_x(struct http_request *r, const struct limit_request *lr)
 {
@@ -58,10 +68,10 @@ put_x(struct http_request *r, const struct limit_request *lr)
 	int64_t reset = clock_cached_wall() + MAX(result->full, result->wait);
 	char room[NUMBER_ROOM];
 
-	http_set_header(r, "X-RateLimit-Limit", number(room, result->limit));
-	http_set_header(r, "X-RateLimit-Remaining", number(room, result->remaining));
-	http_set_header(r, "X-RateLimit-Reset", number(room, seconds_up(reset)));
-	http_set_header(r, "X-RateLimit-Policy",
+	put(r, lr, "X-RateLimit-Limit", number(room, result->limit));
+	put(r, lr, "X-RateLimit-Remaining", number(room, result->remaining));
+	put(r, lr, "X-RateLimit-Reset", number(room, seconds_up(reset)));
+	put(r, lr, "X-RateLimit-Policy",
 	    lr->bypassed ? STR("bypass") : str_of(least->rule->line->label));
 }
 
@@ -107,19 +117,20 @@ put_ietf(struct http_request *r, const struct limit_request *lr)
 	/* More than fit: half a field is none. */
 	if (buf_failed(&policy) || buf_failed(&limit))
 		return;
-	http_set_header(r, "RateLimit-Policy", buf_str(&policy));
-	http_set_header(r, "RateLimit", buf_str(&limit));
+	put(r, lr, "RateLimit-Policy", buf_str(&policy));
+	put(r, lr, "RateLimit", buf_str(&limit));
 }
 
 void
 limit_put_headers(struct http_request *r, const struct limit_scope *scope)
 {
-	const struct limit_request *lr = limit_request(r);
+	struct limit_request *lr = limit_request(r);
 
 	if (scope->headers & LIMIT_HEADERS_X)
 		put_x(r, lr);
 	if (scope->headers & LIMIT_HEADERS_IETF)
 		put_ietf(r, lr);
+	lr->told = true;
 }
 
 void

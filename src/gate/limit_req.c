@@ -10,6 +10,9 @@
 #include "gate/limit_priv.h"
 #include "task/task.h"
 
+/* What tells its cells' hashes from those of other kinds of limits. */
+#define KIND 1
+
 struct req_zone {
 	struct req_zone *next;
 	const struct conf_node *node;
@@ -20,13 +23,15 @@ struct req_zone {
 	uint64_t prefix; /* of its cells' hashes; 0: not made yet */
 };
 
+/* `limit_req` in a scope; scopes inside share it. */
 struct req_use {
 	struct req_use *next;
 	const struct conf_node *node;
 	struct str name;
-	const struct req_zone *zone; /* by finish() */
-	uint64_t burst, delay;       /* delay: UINT64_MAX for nodelay */
-	struct limit_rate rate;      /* by finish() */
+	struct req_zone *zone;  /* by finish() */
+	uint64_t burst, delay;  /* delay: UINT64_MAX for nodelay */
+	struct limit_rate rate; /* by finish() */
+	struct limit_zone_hits hits;
 };
 
 struct req_scope {
@@ -235,14 +240,6 @@ no_key(void *arg)
 	return STR(""); /* nothing an operator's pattern could name */
 }
 
-static uint64_t
-prefix_of(const struct limit_store *s, const struct req_zone *zone)
-{
-	if (zone->prefix == 0)
-		((struct req_zone *)(uintptr_t)zone)->prefix = limit_hash(s, 0x726571, zone->name);
-	return zone->prefix;
-}
-
 /* Charges one zone. The hash charged; 0: none was. */
 static uint64_t
 charge(struct req_pass *p, const struct req_use *use)
@@ -254,7 +251,10 @@ charge(struct req_pass *p, const struct req_use *use)
 
 	if (key.n == 0 || key.n > 65535)
 		return 0;
-	hash = limit_hash(p->store, prefix_of(p->store, use->zone), key);
+	if (use->zone->prefix == 0)
+		use->zone->prefix = limit_hash(p->store, KIND, use->zone->name);
+	hash = limit_hash(p->store, use->zone->prefix, key);
+	limit_prefetch(p->store, &use->rate, hash);
 	switch (limit_take(p->store, &use->rate, hash, 65536, p->now, no_key, NULL, &result)) {
 	case LIMIT_NO_ROOM:
 		p->unusable = true;
@@ -294,8 +294,8 @@ log_it(const struct req_pass *p, const char *what, enum log_level level)
 static void
 count(const struct req_pass *p, enum limit_outcome outcome)
 {
-	for (const struct req_use *use = p->scope->uses; use; use = use->next)
-		limit_count_zone(limit_endpoint(p->r->location), "limit_req", use->name, outcome);
+	for (struct req_use *use = p->scope->uses; use; use = use->next)
+		limit_count_zone(&use->hits, p->r, "limit_req:", use->name, outcome);
 }
 
 static void
