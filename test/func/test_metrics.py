@@ -339,8 +339,8 @@ def test_a_stuck_process_is_down(counting):
 # ---- streams
 
 
-def test_what_a_stream_takes_in(counting):
-    sluice = counting(streams={"usage": "sink dir {state}/out; validate json;".replace("{state}", "/nonexistent")})
+def test_what_a_stream_takes_in(counting, tmp_path):
+    sluice = counting(streams={"usage": f"sink dir {tmp_path}/out; validate json;"})
     for i in range(3):
         assert sluice.put("/usage", b'{"a":%d}' % i).status_code == 204
     assert sluice.put("/usage", b'{"a"').status_code == 400
