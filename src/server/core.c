@@ -170,6 +170,7 @@ core_register(void)
 	/* Requests pass these in the order they are registered in:
 	 * the real address; limits by address; allow and deny, auth; limits by user; admission. */
 	real_ip_register();
+	vts_limit_register();
 	limit_register();
 	access_register();
 	auth_register();

@@ -134,5 +134,7 @@ int64_t vts_idle_ms(const struct vts_entry *e, int64_t now_ms);
 
 /* The sets, the directives, what counts requests, and the variables. Once, before the first parse and before the zone is opened. */
 void vts_register(void);
+/* Limits by traffic: among the phases, behind the real address. */
+void vts_limit_register(void);
 
 #endif

@@ -365,6 +365,5 @@ vts_register(void)
 	conf_register(&vts_module);
 	vts_variable_register();
 	vts_dump_register();
-	http_add_phase(vts_limit_phase);
 	http_add_count(vts_count);
 }

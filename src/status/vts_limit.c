@@ -1,6 +1,6 @@
 /*
- * Limits by traffic: a request is refused once a node has counted more than its limit allows. A phase, before addresses and users are
- * asked for, since what it protects is used up whoever asks.
+ * Limits by traffic: a request is refused once a node has counted more than its limit allows. A phase: the real
+ * address is known by then, since keys may hold it; who asks is not, since what the limit protects is used up whoever does.
  */
 #include "status/vts_priv.h"
 
@@ -26,8 +26,8 @@ is_over(const struct vts_entry *e, const struct vts_limit *l)
 	return over > 0 || used > l->size;
 }
 
-int
-vts_limit_phase(struct http_request *r)
+static int
+limit_phase(struct http_request *r)
 {
 	const struct vts_scope *scope = vts_scope_for(r);
 	struct vts_entry e;
@@ -43,4 +43,10 @@ vts_limit_phase(struct http_request *r)
 		}
 	}
 	return 0;
+}
+
+void
+vts_limit_register(void)
+{
+	http_add_phase(limit_phase);
 }

@@ -30,9 +30,6 @@ int vts_set_limit(
 int vts_set_limit_by_key(
     struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
 
-/* vts_limit.c: the http_phase_fn. */
-int vts_limit_phase(struct http_request *r);
-
 /* vts_variable.c: $vts_…; and the setter of set_by_filter. */
 void vts_variable_register(void);
 int vts_set_by_filter(

@@ -75,7 +75,7 @@ static void
 limits(void)
 {
 	for (unsigned i = 0; i < STEPS; i++)
-		sink += (uint64_t)vts_limit_phase(&work.req);
+		sink += (uint64_t)http_run_phases(&work.req);
 }
 
 static void
@@ -140,6 +140,7 @@ main(int argc, char **argv)
 	zone_conf_register();
 	http_conf_register();
 	vts_register();
+	vts_limit_register();
 	tmp_init(&tmp);
 	opt.path = tmp_path(&tmp, "zone");
 	z = zone_open(&opt);

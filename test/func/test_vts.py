@@ -330,6 +330,15 @@ def test_limits_may_be_off_or_bypassed(server):
     assert statuses(sluice, 1, "/off") == [204]
 
 
+def test_limits_by_the_real_address(server):
+    inner = f"""set_real_ip_from 127.0.0.1; real_ip_header X-Real-IP; {V}_filter_by_set_key $remote_addr clients;
+        {V}_limit_traffic_by_set_key FG@clients@$remote_addr request:1;"""
+    sluice = start(server, inner=inner)
+    assert statuses(sluice, 3, X_Real_IP="192.0.2.1") == [200, 200, 503]
+    assert statuses(sluice, 2, X_Real_IP="192.0.2.2") == [200, 200]
+    assert groups(sluice)["clients"]["192.0.2.1"] == 3
+
+
 def test_a_reset_lets_in_again(server):
     sluice = start(server, http=f"{V}_limit_traffic request:2;")
     assert statuses(sluice, 4) == [200, 200, 200, 503]
