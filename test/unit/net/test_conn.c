@@ -303,10 +303,10 @@ stalled_writer(void *arg)
 	int64_t before = clock_mono(), took;
 
 	assert_non_null(big);
-	assert_int_equal(conn_write(&p->a, big, 8 * LARGE, 80 * MS, LATE), ERR_TIMEOUT);
+	assert_int_equal(conn_write(&p->a, big, 8 * LARGE, 400 * MS, LATE), ERR_TIMEOUT);
 	took = clock_mono() - before;
 	/* It outlived many readings and gave up one stall after the last. */
-	assert_in_range(took, 300 * MS, 2000 * MS);
+	assert_true(took > 600 * MS);
 	before = clock_mono();
 	assert_int_equal(
 	    conn_write(&p->a, big, LARGE, 10 * NS_PER_S, clock_mono() + 20 * MS), ERR_TIMEOUT);
