@@ -107,7 +107,7 @@ mapping_of(const struct zone *z, const struct zone_file_area *a)
 static void *
 map_in_file(struct zone *z, size_t size)
 {
-	uint64_t room;
+	uint64_t room = 0;
 	void *p;
 
 	if (file_space_of(z->fd, &room) == 0 && size > room) {
