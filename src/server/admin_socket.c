@@ -15,7 +15,9 @@ static const struct {
 } plain[] = {
 	{ "access_log", "off" },
 	{ "allow", "all" },
+	{ "auth", "none" },
 	{ "limit", "off" },
+	{ "limit_fallback", "open" },
 	{ "limit_req_dry_run", "on" },
 	{ "limit_conn_dry_run", "on" },
 	{ "vhost_traffic_status", "off" },

@@ -188,7 +188,8 @@ def test_without_admin_api_there_is_nothing_over_tcp(sluice):
 def test_what_surrounds_it_does_not_reach_the_socket(server, embedded):
     """Neither auth nor access rules nor the access log of the http block hold on it, and -T does not show it."""
     sluice = server(streams=embedded.streams, http="auth user_token; deny all;")
-    assert api(sluice, "/api/status").status == 200
+    for path in ("/api/status", "/health", "/metrics"):
+        assert api(sluice, path).status == 200, path
     assert sluice.get("/health").status_code == 403
     sluice.wait_log("uri=/health")
     assert "/api/status" not in sluice.log()
