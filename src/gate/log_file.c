@@ -50,13 +50,25 @@ inherited(const char *path)
 
 /* Never waits for the reader of a pipe. */
 static int
-open_path(const char *path)
+open_once(const char *path, int more)
 {
-	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, fd, errnum;
+	int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, fd;
 
 	do
-		fd = open(path, flags, 0640);
+		fd = open(path, flags | more, 0640);
 	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+/* What a link leads to has to be there already: whoever may write to the folder could put one to any place there. */
+static int
+open_path(const char *path, bool *is_link)
+{
+	int fd = open_once(path, O_CREAT | O_NOFOLLOW), errnum;
+
+	*is_link = fd < 0 && (errno == ELOOP || errno == EMLINK);
+	if (*is_link)
+		fd = open_once(path, 0);
 	if (fd >= 0)
 		return fd;
 	errnum = errno;
@@ -65,7 +77,7 @@ open_path(const char *path)
 	return fd;
 }
 
-/* Only what we made ourselves: whoever may write to its folder could put a link to any file there. */
+/* Only what looks as if we made it ourselves. */
 static void
 give(int fd, const struct stat *st, uid_t uid, gid_t gid)
 {
@@ -78,7 +90,8 @@ give(int fd, const struct stat *st, uid_t uid, gid_t gid)
 int
 log_file_open(struct log_file *f, uid_t uid, gid_t gid)
 {
-	int fd = open_path(f->path);
+	bool is_link;
+	int fd = open_path(f->path, &is_link);
 	struct stat st;
 
 	if (fd < 0)
@@ -87,7 +100,8 @@ log_file_open(struct log_file *f, uid_t uid, gid_t gid)
 		close(fd);
 		return ERR_IO;
 	}
-	give(fd, &st, uid, gid);
+	if (!is_link)
+		give(fd, &st, uid, gid);
 	f->is_pipe = S_ISFIFO(st.st_mode);
 	f->fd = fd;
 	return 0;

@@ -213,23 +213,37 @@ state_open_keys(const struct core_conf *core, struct zone *z)
 	return t;
 }
 
-/* Only what we made ourselves: whoever may write to its folder could put a link to any file there. */
+/* Only what looks as if we made it ourselves, and no link: whoever may write to its folder could put one to any file there. */
+static void
+give(int fd, const char *path, uid_t uid, gid_t gid)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != 0 || st.st_size != 0 ||
+	    st.st_nlink != 1)
+		return;
+	if (fchown(fd, uid, gid) != 0)
+		(void)complain("cannot give the log to the user", path, ERR_DENIED);
+}
+
 void
 state_give_log(const struct core_conf *core)
 {
 	char path[1024];
-	struct stat st;
 	uid_t uid;
 	gid_t gid;
+	int fd;
 
 	if (core->error_log.n == 0 || str_is(core->error_log, "stderr") || core->user.n == 0 ||
 	    geteuid() != 0 || !str_copyz(path, sizeof(path), core->error_log))
 		return;
-	if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != 0 || st.st_size != 0 ||
-	    st.st_nlink != 1)
+	if (process_user_ids(core->user, &uid, &gid) != 0)
 		return;
-	if (process_user_ids(core->user, &uid, &gid) == 0 && lchown(path, uid, gid) != 0)
-		(void)complain("cannot give the log to the user", path, ERR_DENIED);
+	fd = file_open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return;
+	give(fd, path, uid, gid);
+	close(fd);
 }
 
 /* ---- pid file ---- */

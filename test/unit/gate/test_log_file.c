@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -283,10 +284,37 @@ holds_lines(void **state)
 	expect_file(path, "one\ntwo\nthr\nfour\n");
 }
 
+/* Who may write to the folder puts a link in the file's place: root neither makes a file where it leads, nor gives away the one there. */
+static void
+gives_nothing_behind_links(void **state)
+{
+	struct log_file f = { .path = tmp_path(&tmp, "link"), .size = 64, .fd = -1 };
+	const char *other = tmp_path(&tmp, "other"), *plain = tmp_path(&tmp, "plain");
+	uid_t uid = geteuid() == 0 ? 12345 : geteuid();
+	gid_t gid = geteuid() == 0 ? 12345 : getegid();
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(symlink(other, f.path), 0);
+	assert_int_equal(log_file_open(&f, uid, gid), ERR_NOT_FOUND);
+	assert_int_not_equal(stat(other, &st), 0);
+	close(open(other, O_WRONLY | O_CREAT | O_EXCL, 0600));
+	assert_int_equal(log_file_open(&f, uid, gid), 0);
+	close_log(&f);
+	assert_int_equal(stat(other, &st), 0);
+	assert_int_equal(st.st_uid, geteuid());
+	f.path = plain;
+	assert_int_equal(log_file_open(&f, uid, gid), 0);
+	close_log(&f);
+	assert_int_equal(stat(plain, &st), 0);
+	assert_int_equal(st.st_uid, uid);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(gives_nothing_behind_links, setup, teardown),
 		cmocka_unit_test_setup_teardown(appends_whole_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(moves_on_when_reopened, setup, teardown),
 		cmocka_unit_test_setup_teardown(keeps_what_it_has, setup, teardown),
