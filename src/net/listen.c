@@ -76,6 +76,18 @@ set_tcp(int fd, const struct addr *a, const struct listen_options *opt)
 	       set_flag(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_SECONDS);
 }
 
+/* By the mask, not by chmod() afterwards: who may write to the folder could put a link in the socket's place meanwhile. */
+static int
+bind_with_mode(int fd, const struct addr *a, mode_t mode)
+{
+	mode_t mask = umask(0777 & ~mode);
+	int r = bind(fd, &a->u.sa, a->len), saved = errno;
+
+	umask(mask);
+	errno = saved;
+	return r;
+}
+
 static bool
 bind_and_listen(int fd, const struct addr *a, const struct listen_options *opt)
 {
@@ -88,10 +100,7 @@ bind_and_listen(int fd, const struct addr *a, const struct listen_options *opt)
 		return false;
 	if (opt->sndbuf > 0 && !set_flag(fd, SOL_SOCKET, SO_SNDBUF, opt->sndbuf))
 		return false;
-	if (bind(fd, &a->u.sa, a->len) != 0)
-		return false;
-	/* Nobody gets in between: before listen() a connect is refused. */
-	if (is_unix && chmod(((const struct sockaddr_un *)&a->u.storage)->sun_path, mode) != 0)
+	if (is_unix ? bind_with_mode(fd, a, mode) != 0 : bind(fd, &a->u.sa, a->len) != 0)
 		return false;
 	return listen(fd, opt->backlog > 0 ? opt->backlog : DEFAULT_BACKLOG) == 0;
 }
