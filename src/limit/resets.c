@@ -67,19 +67,20 @@ resets_apply(const struct resets *r, uint16_t *seen, struct str key)
 {
 	uint64_t count = atomic_load_explicit(&r->count, memory_order_acquire);
 	uint16_t behind = (uint16_t)((uint16_t)count - *seen);
-	bool hit = behind >= RESETS_KEPT, whole = true;
+	bool hit = behind >= RESETS_KEPT;
 
 	if (hit) {
 		*seen = (uint16_t)count;
 		return true;
 	}
+	/* Behind one that is not whole yet all wait, or they would be followed again with each request until it is. */
 	for (uint64_t number = count - behind + 1; number <= count; number++) {
 		int answer = ask(&r->orders[number % RESETS_KEPT], number, key);
 
+		if (answer < 0)
+			break;
 		hit |= answer > 0;
-		whole &= answer >= 0;
-		if (whole)
-			*seen = (uint16_t)number;
+		*seen = (uint16_t)number;
 	}
 	return hit;
 }

@@ -112,6 +112,9 @@ resume_clock(struct limit_head *h)
 	limit_clock_resume(&c, read_boot(boot) ? boot : NULL, clock_mono(), clock_wall());
 	memcpy(h->boot, c.boot, sizeof(c.boot));
 	atomic_store(&h->offset, c.offset);
+	/* Before the first tick there may be another start. */
+	atomic_store(&h->noted_mono, c.mono);
+	atomic_store(&h->noted_wall, c.wall);
 }
 
 /* ---- making, attaching ---- */

@@ -13,6 +13,8 @@
 
 #include "base/hash.h"
 #include "limit/counts.h"
+#include "limit/store_priv.h"
+#include "unit/tmp.h"
 #include "zone/zone.h"
 
 #define S NS_PER_S
@@ -198,6 +200,26 @@ orders_to_forget(void **state)
 	}
 	assert_int_equal(take(&s, &rate, "ratelimit:a:10.0.0.2", now, NULL), LIMIT_PASSED);
 	assert_int_equal(resets_add(s.resets, str_make(name, RESETS_PATTERN_MAX)), ERR_TOO_LARGE);
+}
+
+/* A process died between an order's number and its text: those behind it wait, and are not followed over and over. */
+static void
+an_order_that_is_not_whole(void **state)
+{
+	static struct resets r;
+	uint16_t seen = 0;
+
+	(void)state;
+	assert_int_equal(resets_add(&r, STR("a*")), 0);
+	assert_true(resets_apply(&r, &seen, STR("a1")));
+	assert_false(resets_apply(&r, &seen, STR("a1")));
+	atomic_fetch_add(&r.count, 1);
+	assert_int_equal(resets_add(&r, STR("a*")), 0);
+	assert_false(resets_apply(&r, &seen, STR("a1")));
+	assert_int_equal(seen, 1);
+	atomic_store(&r.orders[2].number, 2);
+	assert_true(resets_apply(&r, &seen, STR("a1")));
+	assert_false(resets_apply(&r, &seen, STR("a1")));
 }
 
 static void
@@ -448,10 +470,55 @@ the_clock_goes_on(void **state)
 	assert_int_equal(40 * S + c.offset, 151 * S);
 }
 
+/* The server starts, without ticking: the time of its clock. */
+static int64_t
+start(const char *path)
+{
+	const struct zone_options opt = {
+		.path = path, .slots = 8, .name = STR("main"), .size = MIB
+	};
+	struct zone *z = zone_open(&opt);
+	struct limit_store s;
+	int64_t now;
+
+	assert_non_null(z);
+	assert_int_equal(limit_store_make(z, 8 * MIB), 0);
+	assert_int_equal(limit_store_attach(&s, z, 1), 0);
+	now = limit_now(&s);
+	/* As if the machine had been up for long, and started anew since. */
+	if (s.head->life == 1) {
+		s.head->boot[0]++;
+		atomic_store(&s.head->noted_mono, clock_mono() + 1000 * 3600 * S);
+		now += 1000 * 3600 * S;
+	}
+	zone_free(z);
+	return now;
+}
+
+static void
+the_clock_goes_on_over_two_starts(void **state)
+{
+	struct tmp tmp;
+	int64_t first, second, third;
+	const char *path;
+
+	(void)state;
+	tmp_init(&tmp);
+	path = tmp_path(&tmp, "zone");
+	first = start(path);
+	second = start(path);
+	third = start(path);
+	assert_in_range(second - first, 0, 600 * S);
+	assert_in_range(third - second, 0, 600 * S);
+	tmp_fini(&tmp);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_clock_goes_on_over_two_starts),
+		cmocka_unit_test(an_order_that_is_not_whole),
 		cmocka_unit_test(limits_are_kept_apart),
 		cmocka_unit_test(a_refund_is_as_if_never_asked),
 		cmocka_unit_test(punished_for_a_time),
