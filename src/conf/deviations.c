@@ -33,6 +33,7 @@ const struct conf_deviation conf_deviations[] = {
 	    "all zones share the memory of limit_zone_size; when it is full, who was seen longest "
 	    "ago is forgotten, and if nobody can be, limit_fallback decides" },
 	{ "limit_req", "times are exact to the nanosecond; refusals carry Retry-After" },
+	{ "limit_req, limit_conn", "keys of any length count: a long one is no way around them" },
 	{ "control?cmd=reset and delete of nginx-module-vts",
 	    "by POST, from pages of this server only; GET over a unix socket or with a key of the "
 	    "role admin; vhost_traffic_status_control_get on allows anybody's" },

@@ -170,7 +170,7 @@ enter(struct limit_store *s, struct http_request *r, struct limit_request *lr,
 	struct str key = http_text_expand(&use->zone->key, r);
 	enum limit_verdict verdict;
 
-	if (key.n == 0 || key.n > 255)
+	if (key.n == 0)
 		return LIMIT_PASSED;
 	if (use->zone->prefix == 0)
 		use->zone->prefix = limit_hash(s, KIND, use->zone->name);
@@ -227,7 +227,8 @@ limit_conn_phase(struct http_request *r)
 			return refuse_it(r, scope, use, lr);
 		unusable |= verdict == LIMIT_NO_ROOM;
 	}
-	if (unusable && !limit_fall_back(conf_of(http_location_conf(r->location), &limit_module)))
+	if (unusable && !limit_fall_back(conf_of(http_location_conf(r->location), &limit_module)) &&
+	    !scope->dry_run)
 		return leave(lr), limit_refuse_unusable(r);
 	lr->conn_status = "PASSED";
 	return 0;

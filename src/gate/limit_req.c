@@ -13,6 +13,8 @@
 /* What tells its cells' hashes from those of other kinds of limits. */
 #define KIND 1
 
+#define USES_MAX 16
+
 struct req_zone {
 	struct req_zone *next;
 	const struct conf_node *node;
@@ -176,6 +178,7 @@ set_req(struct conf *c, const struct conf_node *node, struct conf_scope *scope, 
 	struct req_scope *s = into;
 	struct req_use *use = arena_alloc(conf_arena(c), sizeof(*use)), **end = &s->uses;
 	struct req_use_ref *ref = arena_alloc(conf_arena(c), sizeof(*ref));
+	unsigned n = 1;
 
 	if (!use || !ref)
 		return ERR_NOMEM;
@@ -184,10 +187,10 @@ set_req(struct conf *c, const struct conf_node *node, struct conf_scope *scope, 
 		return ERR_CONFIG;
 	if (conf_first_here(c, scope, node))
 		s->uses = NULL;
-	for (; *end; end = &(*end)->next)
-		if (str_eq((*end)->name, use->name)) {
-			conf_error(c, node, "\"limit_req\" of zone \"%.*s\" is duplicate",
-			    STR_ARG(use->name));
+	for (; *end; end = &(*end)->next, n++)
+		if (str_eq((*end)->name, use->name) || n == USES_MAX) {
+			conf_error(c, node, "\"limit_req\" of zone \"%.*s\" is %s",
+			    STR_ARG(use->name), n == USES_MAX ? "one too many" : "duplicate");
 			return ERR_CONFIG;
 		}
 	*end = use;
@@ -249,7 +252,7 @@ charge(struct req_pass *p, const struct req_use *use)
 	int64_t behind;
 	uint64_t hash;
 
-	if (key.n == 0 || key.n > 65535)
+	if (key.n == 0)
 		return 0;
 	if (use->zone->prefix == 0)
 		use->zone->prefix = limit_hash(p->store, KIND, use->zone->name);
@@ -341,17 +344,15 @@ delay_it(const struct req_pass *p)
 static void
 charge_all(struct req_pass *p)
 {
-	uint64_t hashes[16];
+	uint64_t hashes[USES_MAX];
 	unsigned n = 0;
 
-	for (const struct req_use *use = p->scope->uses; use && n < ARRAY_LEN(hashes);
-	     use = use->next)
+	for (const struct req_use *use = p->scope->uses; use; use = use->next)
 		hashes[n++] = charge(p, use);
 	if (!p->refused)
 		return;
 	n = 0;
-	for (const struct req_use *use = p->scope->uses; use && n < ARRAY_LEN(hashes);
-	     use = use->next, n++)
+	for (const struct req_use *use = p->scope->uses; use; use = use->next, n++)
 		if (hashes[n])
 			limit_refund(p->store, &use->rate, hashes[n], 65536, p->now);
 }
@@ -375,7 +376,7 @@ limit_req_phase(struct http_request *r)
 	}
 	if (p.refused)
 		return refuse_it(&p);
-	if ((!p.store || p.unusable) && !limit_fall_back(limits))
+	if ((!p.store || p.unusable) && !limit_fall_back(limits) && !p.scope->dry_run)
 		return limit_refuse_unusable(r);
 	count(&p, LIMIT_HIT_ALLOWED);
 	if (p.delay > 0)

@@ -221,6 +221,7 @@ def test_mistakes_are_named(server):
         "limit_req_zone $x zone=a:10m rate=1r/s;": 'unknown variable "$x"',
         "limit_req_zone $uri zone=a:1k rate=1r/s;": 'zone "a" is too small',
         "limit_req zone=none;": 'zero size shared memory zone "none"',
+        "".join(f"limit_req_zone $uri zone=z{i}:1m rate=1r/s; limit_req zone=z{i};" for i in range(17)): 'zone "z16" is one too many',
         "limit_conn none 1;": 'zero size shared memory zone "none"',
     }.items():
         sluice = server(wait=False, http=text)
@@ -513,3 +514,4 @@ def test_limit_conn_as_nginx(server, nginx, embedded):
 
     assert refused(sluice.port, "a") == refused(port, "a") == [503, 503]
     assert refused(sluice.port, "") == refused(port, "") == []
+    assert refused(sluice.port, "a" * 300) == [503, 503]  # nginx lets whoever sends a long key pass
