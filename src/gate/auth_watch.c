@@ -94,9 +94,11 @@ watch(void *arg)
 	if (r == NULL)
 		return;
 	buf_init(&r->errors, 0);
-	while (task_sleep_until(clock_mono() + NS_PER_S) == 0)
+	/* At once, too: what we inherited may have been read long before we were started. */
+	do
 		for (struct auth_file *f = main->files; f != NULL; f = f->next)
 			look(f, r);
+	while (task_sleep_until(clock_mono() + NS_PER_S) == 0);
 	buf_fini(&r->errors);
 	free(r);
 }
