@@ -15,8 +15,8 @@
  * Who may reset and delete:
  *  - by POST whoever the location lets in, but not a page of another site: a browser's request with an Origin other than ours, or a
  *    Sec-Fetch-Site that tells so, is refused with 403;
- *  - by GET who is authorised: came through a unix socket, or has a key of the role admin in the location's auth_keys. Both are what a link
- *    or an image of another site cannot send along. Anybody else gets 405, unless `vhost_traffic_status_control_get on` allows it.
+ *  - by GET who is authorised: came through a unix socket (but not a page of another site by way of a proxy), or has a key of the role admin
+ *    in the location's auth_keys. Both are what a link or an image of another site cannot send along. Anybody else gets 405, unless `vhost_traffic_status_control_get on` allows it.
  */
 #ifndef SLUICE_STATUS_VTS_CONTROL_H
 #define SLUICE_STATUS_VTS_CONTROL_H

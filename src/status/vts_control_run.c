@@ -44,11 +44,11 @@ apply_all(const struct vts_control *c, enum vts_kind kind, struct outcome *o)
 	}
 }
 
-/* FILTER@NAME, where either may have an @ of its own. */
+/* FILTER@NAME, where either may have an @ of its own; names of filters are cut at VTS_GROUP_MAX. */
 static bool
 find_filter(struct str zone, struct vts_entry *e)
 {
-	for (size_t at = 0; at < zone.n; at++)
+	for (size_t at = 0; at < zone.n && at <= VTS_GROUP_MAX; at++)
 		if (zone.p[at] == '@' &&
 		    vts_find(VTS_FILTER, str_sub(zone, 0, at), str_from(zone, at + 1), e))
 			return true;
@@ -114,10 +114,13 @@ reply_outcome(
 
 /* ---- who may ---- */
 
+/* Behind a unix socket may be a proxy, and behind that a browser. */
 static bool
 is_authorised(struct http_request *r)
 {
-	return str_is(http_client_address(r), "unix:") || auth_role(r) == ROLE_ADMIN;
+	if (auth_role(r) == ROLE_ADMIN)
+		return true;
+	return str_is(http_client_address(r), "unix:") && !vts_control_is_foreign(r);
 }
 
 /* 0, or the status to refuse with. */

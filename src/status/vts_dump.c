@@ -46,9 +46,11 @@ static int
 begin(void *arg)
 {
 	struct dump *d = arg;
+	int err = file_unlink(d->temporary);
 
-	d->fd = file_open(d->temporary, O_WRONLY | O_CREAT | O_TRUNC);
-	return keep_errno(d, d->fd);
+	if (err == 0)
+		err = d->fd = file_open(d->temporary, O_WRONLY | O_CREAT | O_EXCL);
+	return keep_errno(d, err);
 }
 
 static int

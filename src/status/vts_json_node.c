@@ -174,7 +174,7 @@ vts_json_put_sum(struct vts_json *j, char *to)
 {
 	sum_codes(j);
 	j->histogram.n = 0; /* bounds may differ from zone to zone: the sum has no buckets */
-	to = pieces_name(to, j->scope->sum_key);
+	to = pieces_name(to, str_sub(j->scope->sum_key, 0, SERIES_KEY_MAX));
 	*to++ = ':';
 	return put_object(to, j, &j->sum, &j->sum_samples);
 }
