@@ -55,8 +55,8 @@ const struct ctl_command ctl_commands[] = {
 	    "A server that uses the file refuses the key within two seconds." },
 	{ "logs", "[FILE]", 0, 1, logs_options, logs_run,
 	    "recent errors, or the slowest requests, of a log",
-	    "Reads the server's own log, logfmt or JSON, and access logs in nginx's combined form "
-	    "or as JSON. Without FILE the log that the server writes now; - is standard input. "
+	    "Reads the server's own log, logfmt or JSON, and access logs in nginx's combined form, "
+	    "logfmt or JSON. Without FILE the log that the server writes now; - is standard input. "
 	    "Requests count as errors from status 400 on." },
 	{ "help", "[COMMAND]", 0, 2, NULL, help_run, "explains a command, or lists them all",
 	    NULL },

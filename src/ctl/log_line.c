@@ -1,5 +1,5 @@
 /*
- * See log_line.h. The three forms share one table of names: which of a line's fields mean what.
+ * See log_line.h. The forms share one table of names: which of a line's fields mean what.
  */
 #include "ctl/log_line.h"
 
@@ -196,7 +196,7 @@ take_pairs(struct log_line *l, struct str s, struct buf *room)
 	return true;
 }
 
-/* ---- the three forms ---- */
+/* ---- the forms ---- */
 
 /* 2026-11-22T01:02:03.456Z */
 static bool
@@ -248,6 +248,13 @@ parse_own(struct log_line *l, struct str line, struct buf *room)
 	n = message_end(line);
 	l->message = str_trim(str_sub(line, 0, n));
 	return take_pairs(l, str_from(line, n), room);
+}
+
+/* An access log in logfmt: pairs and nothing else. */
+static bool
+parse_pairs(struct log_line *l, struct str line, struct buf *room)
+{
+	return message_end(line) == 0 && take_pairs(l, line, room);
 }
 
 /* ADDRESS - USER [TIME] "REQUEST" STATUS BYTES … */
@@ -318,7 +325,7 @@ log_line_parse(struct str line, struct log_line *out)
 		 is_time(str_sub(line, 0, 24)))
 		known = parse_own(out, line, &room);
 	else
-		known = line.n > 0 && parse_combined(out, line, &room);
+		known = parse_pairs(out, line, &room) || parse_combined(out, line, &room);
 	return known && !buf_failed(&room) && (out->time.n > 0 || out->status != 0);
 }
 

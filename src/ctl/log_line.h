@@ -1,6 +1,6 @@
 /*
  * One line of a log, taken apart: the server's own (logfmt or JSON), an access log in nginx's combined form (with name=value behind it, if
- * any) or as JSON of whatever names are usual. Pure; any bytes are fine, a line that is none of these is told so.
+ * any), or in logfmt or JSON with whatever names are usual. Pure; any bytes are fine, a line that is none of these is told so.
  */
 #ifndef SLUICE_CTL_LOG_LINE_H
 #define SLUICE_CTL_LOG_LINE_H

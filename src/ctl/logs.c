@@ -298,7 +298,10 @@ show(const struct ctl *ctl, struct search *s)
 		print_errors(s);
 	if (s->n == 0 && s->lines > s->strange)
 		fprintf(stderr, "sluicectl: none of %llu lines tells of %s\n",
-		    (unsigned long long)s->lines, s->slow ? "how long a request took" : "an error");
+		    (unsigned long long)s->lines,
+		    s->slow ? "how long a request took; requests are in the access log, if there "
+			      "is one"
+			    : "an error");
 	if (s->strange > 0)
 		fprintf(stderr, "sluicectl: %llu of %llu lines were not understood\n",
 		    (unsigned long long)s->strange, (unsigned long long)s->lines);

@@ -135,7 +135,8 @@ static const struct conf_row rows[] = {
 	    .unit = "NAME [endpoint=NAME] | off",
 	    .help =
 		"holds requests of these locations to a policy; several may be given. Counts are "
-		"kept by location; locations of one endpoint share them" },
+		"kept by the endpoint: the location's path (without its first slash), the same "
+		"for all servers, or NAME" },
 	{ .name = "limit_headers",
 	    .contexts = EVERYWHERE,
 	    .min_args = 1,

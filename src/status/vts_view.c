@@ -115,7 +115,8 @@ view_handle(struct http_request *r, void *arg)
 
 	vts_target_parse(&t, r->path, v->location);
 	if (!s->on)
-		return http_reply_message(r, 501, NULL);
+		return http_reply_message(r, 501,
+		    "Traffic statistics are off here: see vts_zone and vhost_traffic_status");
 	if (t.kind == VTS_CONTROL)
 		return vts_answer_control(r, v, s, control_by_get(r));
 	if (str_is(r->head->method, "POST"))

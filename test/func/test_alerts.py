@@ -103,6 +103,8 @@ CASES = [
     ("ProcessesDie", "warning", {'sluice_worker_restarts_total{role="worker",instance="g"}': "0+0x9 1+1x5 6+0x40"}, 10, 16, 40, {"role": "worker", "instance": "g"}),
     ("ZoneFull", "warning", {'sluice_zone_dropped_total{set="http_requests",instance="g"}': "0+0x9 1+1x5 6+0x40"}, 9, 16, 40,
      {"set": "http_requests", "instance": "g"}),
+    ("LimitsNotChecked", "warning", {'sluice_limit_fallback_total{fallback="open",instance="g"}': "0+0x9 1+1x5 6+0x40"}, 9, 16, 40,
+     {"fallback": "open", "instance": "g"}),
 ]
 
 # Nothing fires on these: no traffic at all; failures below the threshold; dead letters that are resolved.

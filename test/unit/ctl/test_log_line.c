@@ -76,6 +76,14 @@ access_logs(void **state)
 	assert_text(l.uri, "/");
 	assert_int_equal(l.status, 200);
 	assert_int_equal(l.latency, 250000);
+	assert_true(parse("time=2026-11-22T01:02:03.456Z method=GET uri=\"/a b\" status=502 "
+			  "latency_ms=8.716 remote_ip=::1 request_id=r-1 user=- referer=-"));
+	assert_text(l.time, "2026-11-22T01:02:03.456Z");
+	assert_text(l.uri, "/a b");
+	assert_text(l.client, "::1");
+	assert_int_equal(l.status, 502);
+	assert_int_equal(l.latency, 8716);
+	assert_true(log_line_is_error(&l));
 }
 
 static void
@@ -87,7 +95,8 @@ refuses_other_things(void **state)
 		"2026-11-22T01:02:03.456Z info http x", "26-11-22T01:02:03.456Z info http: x",
 		"22T01:02:03.456Z error http: torn", "a - b [t] \"GET / HTTP/1.1",
 		"a - b [t] \"GET /\" 99999 1", "a - b [t] GET", "[", "a [", "a [t",
-		"2026-11-22T01:02:03.456Z info http: x uri=\"no end" };
+		"2026-11-22T01:02:03.456Z info http: x uri=\"no end", "status=200 uri=\"no end",
+		"a=b c=d", "hello status=200" };
 	char *line = malloc(LOG_LINE_MAX + 2);
 
 	(void)state;
