@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "ctl/ctl.h"
+#include "ctl/table.h"
 #include "http/client.h"
 #include "task/loop.h"
 
@@ -153,18 +154,21 @@ static int
 refused(const struct ctl_reply *reply)
 {
 	static const char *const members[] = { "error", "message" };
-	struct buf text;
+	struct buf text, visible;
 	struct str raw;
 	uint64_t bad;
 
 	buf_init(&text, 0);
+	buf_init(&visible, 0);
 	for (size_t i = 0; i < ARRAY_LEN(members) && text.n == 0; i++)
 		if (json_check_text(buf_str(&reply->body), &bad) == 0 &&
 		    json_get(buf_str(&reply->body), members[i], &raw) == 0 && raw.n > 1 &&
 		    raw.p[0] == '"')
 			(void)json_unquote(raw, &text);
+	table_put_visible(&visible, buf_str(&text));
 	ctl_complain(CTL_REFUSED, "the server answers %d%s%s", reply->status,
-	    text.n > 0 ? ": " : "", buf_cstr(&text));
+	    text.n > 0 ? ": " : "", buf_cstr(&visible));
+	buf_fini(&visible);
 	buf_fini(&text);
 	return CTL_REFUSED;
 }

@@ -16,6 +16,8 @@ resets_add(struct resets *r, struct str pattern)
 	number = atomic_fetch_add(&r->count, 1) + 1;
 	order = &r->orders[number % RESETS_KEPT];
 	atomic_store(&order->number, 0);
+	/* Not before its number is gone, or readers of the former text would not notice. */
+	atomic_thread_fence(memory_order_seq_cst);
 	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
 		atomic_store_explicit(&order->text[i], words[i], memory_order_relaxed);
 	atomic_store_explicit(&order->number, number, memory_order_release);

@@ -466,6 +466,7 @@ directory_repair(struct dir *d)
 	uint32_t top = atomic_load(&h->top), epoch = next_epoch(h);
 
 	atomic_store(&h->repairs, atomic_load(&h->repairs) | 1);
+	atomic_thread_fence(memory_order_seq_cst); /* who misses something now sees that */
 	clear_derived(d);
 	for (uint32_t i = 1; i < top; i++) {
 		struct entry *e = &d->entries[i];

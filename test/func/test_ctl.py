@@ -93,6 +93,12 @@ def test_over_http(server, embedded, tmp_path):
     assert run("-u", sluice.url, "health").returncode == 0
 
 
+def test_what_a_server_says_does_not_drive_the_terminal(server):
+    sluice = server(server=r"""location = /api/status { return 500 '{"error":"\u001b[2Jgone"}'; }""")
+    done = run("-u", sluice.url, "status")
+    assert (done.returncode, done.stderr) == (1, "sluicectl: the server answers 500: \\x1b[2Jgone\n")
+
+
 def test_over_https(server, embedded, authority, tmp_path):
     keys = tmp_path / "keys"
     secret = new_key(keys, "alice", "--role=admin")
