@@ -156,6 +156,9 @@ setup(struct conf *c)
 {
 	if (!limit_main(c)->wanted)
 		return;
+	/* Shown as 0 from the start: an alert that asks for a rise needs a beginning. */
+	(void)series_pin(&fallbacks, STR("open"));
+	(void)series_pin(&fallbacks, STR("closed"));
 	limit_start(c, ZONE_SLOT_JANITOR);
 	janitor_add("rate limits", NS_PER_S, look, NULL);
 }

@@ -189,8 +189,6 @@ uint32_t limit_scale(const struct limit_policy *p, uint32_t load);
 /* ---- limit_metrics.c ---- */
 
 void limit_metrics_register(void);
-struct series *limit_hit_series(const struct limit_rule *rule, enum limit_outcome outcome);
-struct series *limit_duration_series(struct str endpoint);
 void limit_observe(struct limit_bound *b, int64_t ns);
 void limit_count_hit(struct limit_rule *rule, enum limit_outcome outcome);
 void limit_count_fallback(int fallback);
