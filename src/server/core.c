@@ -168,7 +168,7 @@ core_register(void)
 	vts_register();
 	vts_view_register();
 	/* Requests pass these in the order they are registered in:
-	 * the real address; limits by address; allow and deny, auth; limits by user; admission. */
+	 * the real address; limits by traffic, by address; allow and deny; auth; limits by user. */
 	real_ip_register();
 	vts_limit_register();
 	limit_register();
