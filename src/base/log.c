@@ -368,11 +368,23 @@ log_set_style(enum log_style style)
 /* Where lines go */
 
 static int
+open_once(const char *path, int more)
+{
+	int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY, fd;
+
+	do
+		fd = open(path, flags | more, 0640);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+/* What a link leads to has to be there already: root makes no file where another user's link says. */
+static int
 open_path(const char *path, int *fd)
 {
-	do
-		*fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
-	while (*fd < 0 && errno == EINTR);
+	*fd = open_once(path, O_CREAT | O_NOFOLLOW);
+	if (*fd < 0 && (errno == ELOOP || errno == EMLINK))
+		*fd = open_once(path, 0);
 	return *fd < 0 ? err_from_errno(errno) : 0;
 }
 

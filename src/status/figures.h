@@ -35,7 +35,7 @@ struct figures_process {
 	int32_t pid; /* 0: missing */
 	enum figures_state state;
 	int64_t heartbeat_age, uptime; /* ns; the master has neither: -1 */
-	uint32_t restarts; /* how often its slot was taken anew, by reloads, too */
+	uint32_t restarts;             /* how often its slot was taken anew, by reloads, too */
 	uint32_t configuration, connections, active;
 };
 

@@ -282,6 +282,19 @@ reopening_follows_the_name(void **state)
 }
 
 static void
+a_link_makes_no_file(void **state)
+{
+	const char *link = tmp_path(&tmp, "link"), *other = tmp_path(&tmp, "other");
+
+	(void)state;
+	assert_int_equal(symlink(other, link), 0);
+	assert_int_equal(log_open(link), ERR_NOT_FOUND);
+	assert_int_not_equal(access(other, F_OK), 0);
+	close(open(other, O_WRONLY | O_CREAT, 0600));
+	assert_int_equal(log_open(link), 0);
+}
+
+static void
 a_failed_open_keeps_the_old_one(void **state)
 {
 	(void)state;
@@ -359,6 +372,7 @@ main(void)
 		CASE(gathered_lines_leave_in_order),
 		CASE(threads_share_the_buffer),
 		CASE(reopening_follows_the_name),
+		CASE(a_link_makes_no_file),
 		CASE(a_failed_open_keeps_the_old_one),
 		CASE(a_full_pipe_does_not_stop_us),
 		CASE(errno_texts),
