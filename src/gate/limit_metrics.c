@@ -9,7 +9,7 @@
 static const struct metric_row hit_rows[] = {
 	{ .name = "rate_limit_hits_total",
 	    .type = METRIC_COUNTER,
-	    .help = "Requests held against a rate limit, by what came of it" },
+	    .help = "Requests held against a rate limit, by what came of it." },
 };
 static struct metric_set hits = { .name = "rate_limit",
 	.labels = { "endpoint", "result", "policy" },
@@ -25,7 +25,7 @@ static const struct metric_row check_rows[] = {
 	    .scale = 1e-9,
 	    .bounds = check_bounds,
 	    .n_bounds = ARRAY_LEN(check_bounds),
-	    .help = "Time to check the rate limits of a request; a sample of one in 16" },
+	    .help = "Time to check the rate limits of a request; a sample of one in 16." },
 };
 static struct metric_set checks = { .name = "rate_limit_check",
 	.labels = { "endpoint" },
@@ -36,7 +36,7 @@ static const struct metric_row fallback_rows[] = {
 	{ .name = "sluice_limit_fallback_total",
 	    .type = METRIC_COUNTER,
 	    .help = "Requests whose rate limits could not be checked, by what was done: open, let "
-		    "through; closed, refused" },
+		    "through; closed, refused." },
 };
 static struct metric_set fallbacks = { .name = "limit_fallback",
 	.labels = { "fallback" },
@@ -47,14 +47,14 @@ enum { CELLS_USED, CELLS_EVICTED, CELLS_FULL };
 static const struct metric_row cell_rows[] = {
 	{ .name = "sluice_limit_cells",
 	    .type = METRIC_GAUGE,
-	    .help = "Clients whose rate limits are kept" },
+	    .help = "Clients whose rate limits are kept." },
 	{ .name = "sluice_limit_cells_evicted_total",
 	    .type = METRIC_COUNTER,
-	    .help = "Clients forgotten to make room for others, those seen longest ago first" },
+	    .help = "Clients forgotten to make room for others, those seen longest ago first." },
 	{ .name = "sluice_limit_cells_full_total",
 	    .type = METRIC_COUNTER,
 	    .help = "Clients not taken in because all whose place was in question were at their "
-		    "limits" },
+		    "limits." },
 };
 static struct metric_set cells = {
 	.name = "limit_cells", .rows = cell_rows, .n_rows = ARRAY_LEN(cell_rows)
