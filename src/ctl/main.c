@@ -226,8 +226,9 @@ take_all(struct ctl *ctl, struct line *l)
 		return CTL_USAGE;
 	}
 	if (l->args.n < l->command->min_args || l->args.n > l->command->max_args)
-		return ctl_complain(CTL_USAGE, "usage: sluicectl %s %s; see sluicectl help %s",
-		    l->command->name, l->command->args, l->command->name);
+		return ctl_complain(CTL_USAGE, "usage: sluicectl %s%s%s; see sluicectl help %s",
+		    l->command->name, l->command->args[0] ? " " : "", l->command->args,
+		    l->command->name);
 	return CTL_DONE;
 }
 

@@ -171,7 +171,7 @@ static const struct conf_row rows[] = {
 	    .extra = &zone_bounds,
 	    .help = "memory for the states of all limits, 32 bytes a client and limit (128 with "
 		    "window=sliding and for limit_conn); 16m, and more for the zones of limit_req "
-		    "and limit_conn, if absent" },
+		    "and limit_conn, if absent; at least 2m" },
 	{ .name = NULL },
 };
 

@@ -99,11 +99,14 @@ set_aside(const char *path, const char *why)
 
 	snprintf(aside, sizeof(aside), "%s.bad", path);
 	err = file_rename(path, aside);
-	log_event(LOG_ERROR, "zone",
-	    err ? "the zone file cannot be used, nor set aside"
-		: "the zone file cannot be used and was set aside: counters begin at zero",
-	    LOG_S("path", path), LOG_S("aside", aside), LOG_S("because", why), LOG_ERR(err),
-	    LOG_END);
+	if (err)
+		log_event(LOG_ERROR, "zone", "the zone file cannot be used, nor set aside",
+		    LOG_S("path", path), LOG_S("aside", aside), LOG_S("because", why), LOG_ERR(err),
+		    LOG_END);
+	else
+		log_event(LOG_ERROR, "zone",
+		    "the zone file cannot be used and was set aside: counters begin at zero",
+		    LOG_S("path", path), LOG_S("aside", aside), LOG_S("because", why), LOG_END);
 }
 
 /* Can this file never be opened, or only not now (too many open files, a disk that fails)? */
