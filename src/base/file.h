@@ -1,7 +1,7 @@
 /*
  * File calls. Everything that durability rests on goes through the table `file_calls`, so that
  * tests can make the Nth call fail, write short, or kill the process; production uses the real
- * ones. All of these block: on a task, call them from a helper (task/offload.h), or where the
+ * ones. All of these block: on a task, call them from a helper (task/task.h), or where the
  * caller may block (start-up, the shipper's helpers).
  */
 #ifndef SLUICE_BASE_FILE_H
