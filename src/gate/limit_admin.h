@@ -17,12 +17,13 @@ const char *limit_admin_state(void);
  *	 "policies":[{"name":…,"limits":[{"policy":"per-ip","limit":60,"count":60,"period":60.000,"window":"bucket"|"sliding"},…],
  *	              "penalty":{"after":…,"for":…}|null,"adaptive":false,"scale_percent":100},…],
  *	 "top":[{"key":…,"policy":"per-ip","recent":…,"requests":…,"limited":…,"limit":…,"remaining":…,"retry_after":0.000,"seen":…},…]}
- * top: at most so many talkers, those with the most recent requests first. 0, or ERR_NOMEM with nothing written. */
+ * top: at most so many talkers, those with the most recent requests first. 0, or ERR_NOMEM with nothing written.
+ * May park. */
 int limit_admin_list(struct json_writer *w, unsigned top);
 
 /* Forgets what is known of the keys that match ('*' stands for anything), punishments included. With a '*' it holds for all that match, *known is how
  * many of those the list knows; without, *known tells whether the key was (0 or 1). 0; ERR_BAD: it does not begin with "ratelimit:";
- * ERR_TOO_LARGE: more than 255 bytes; ERR_BUSY: the store is unusable. Logged with the operator's name. */
+ * ERR_TOO_LARGE: more than 255 bytes; ERR_BUSY: the store is unusable. Logged with the operator's name. May park. */
 int limit_admin_reset(struct str pattern, struct str operator, unsigned * known);
 
 #endif

@@ -4,6 +4,7 @@
 #include "limit/talkers.h"
 
 #include "base/clock.h"
+#include "task/task.h"
 
 #define HALF_LIFE (60 * NS_PER_S)
 
@@ -168,17 +169,30 @@ sum_up(const struct talkers *all, unsigned n, unsigned first, unsigned s, struct
 	return true;
 }
 
+/* Puts those of one set, of all sketches, into the list. */
+static unsigned
+add_set(const struct talkers *all, unsigned n, unsigned s, struct talker *out, unsigned found,
+    unsigned max)
+{
+	struct talker one;
+
+	for (unsigned k = 0; k < n; k++)
+		for (unsigned i = 0; i < TALKERS_WAYS; i++)
+			if (read_cell(&all[k].sets[s], i, &one) && sum_up(all, n, k, s, &one))
+				found = insert(out, found, max, &one);
+	return found;
+}
+
+/* The work grows with the square of the processes: others have their turn in between. */
 unsigned
 talkers_top(const struct talkers *all, unsigned n, struct talker *out, unsigned max)
 {
 	unsigned found = 0;
-	struct talker one;
 
-	for (unsigned k = 0; k < n && max > 0; k++)
-		for (unsigned s = 0; s < TALKERS_SETS; s++)
-			for (unsigned i = 0; i < TALKERS_WAYS; i++)
-				if (read_cell(&all[k].sets[s], i, &one) &&
-				    sum_up(all, n, k, s, &one))
-					found = insert(out, found, max, &one);
+	for (unsigned s = 0; s < TALKERS_SETS && max > 0; s++) {
+		found = add_set(all, n, s, out, found, max);
+		if (task_on_stack() && task_breathe() != 0)
+			break;
+	}
 	return found;
 }

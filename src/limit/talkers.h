@@ -50,7 +50,8 @@ struct talker {
 struct talker_cell *talkers_note(struct talkers *t, uint64_t key, int64_t now, bool *is_new);
 void talkers_name(struct talkers *t, struct talker_cell *place, uint64_t key, struct str text);
 
-/* The most, best first, of n sketches (those of other processes may change meanwhile): how many, at most max. out has room for max. */
+/* The most, best first, of n sketches (those of other processes may change meanwhile): how many, at most max. out has room for max. On a
+ * task it parks; fewer if that is cancelled. */
 unsigned talkers_top(const struct talkers *all, unsigned n, struct talker *out, unsigned max);
 
 #endif

@@ -4,6 +4,7 @@
 #include "status/metrics.h"
 
 #include "http/conf.h"
+#include "status/prom_priv.h"
 
 static metrics_collect_fn *collectors[METRICS_COLLECTORS_MAX] = {
 	metrics_collect_server,
@@ -60,8 +61,12 @@ metrics_handle(struct http_request *r, void *arg)
 	for (unsigned i = 0; i < n_collectors; i++)
 		collectors[i](&p);
 	for (unsigned id = 0; (set = metric_set(id)) != NULL; id++)
-		if (is_shown(set))
+		if (is_shown(set)) {
 			prom_put_set(&p, set);
+			/* To find a set's few series in a zone of a million takes a while. */
+			if (p.err == 0)
+				p.err = prom_breathe();
+		}
 	return prom_end(&p);
 }
 
