@@ -21,9 +21,11 @@ const char *limit_admin_state(void);
  * May park. */
 int limit_admin_list(struct json_writer *w, unsigned top);
 
-/* Forgets what is known of the keys that match ('*' stands for anything), punishments included. With a '*' it holds for all that match, *known is how
- * many of those the list knows; without, *known tells whether the key was (0 or 1). 0; ERR_BAD: it does not begin with "ratelimit:";
- * ERR_TOO_LARGE: more than 255 bytes; ERR_BUSY: the store is unusable. Logged with the operator's name. May park. */
+/* Forgets what is known of the keys that match ('*' stands for anything), punishments included.
+ * With a '*' it holds for all that match, *known is how many of those the list knows; without,
+ * *known tells whether the key was (0 or 1). 0; ERR_BAD: it does not begin with "ratelimit:";
+ * ERR_TOO_LARGE: more than 255 bytes; ERR_BUSY: the store is unusable. Logged with the
+ * operator's name. May park. */
 int limit_admin_reset(struct str pattern, struct str operator, unsigned * known);
 
 #endif

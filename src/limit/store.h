@@ -47,8 +47,9 @@ struct limit_store {
 	int64_t offset;
 };
 
-/* In the master, before the fork of those who use it: makes the area of that size, or finds it. 0, ERR_NOMEM (the zone gives none), ERR_TOO_LARGE
- * (its size and the number of slots leave no room for cells). */
+/* In the master, before the fork of those who use it: makes the area of that size, or finds it.
+ * 0, ERR_NOMEM (the zone gives none), ERR_TOO_LARGE (its size and the number of slots leave no
+ * room for cells). */
 int limit_store_make(struct zone *z, uint64_t size);
 /* In a process of the slot. 0, ERR_NOT_FOUND (there is none), or ERR_CORRUPT. */
 int limit_store_attach(struct limit_store *s, struct zone *z, unsigned slot);

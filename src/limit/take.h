@@ -1,11 +1,14 @@
 /*
- * One request against one limit: the limit's arithmetic (limit/gcra.h or limit/window.h) on a client's cell in the store, with what
- * surrounds it: punishment of those who exceed it again and again, and orders to forget.
+ * One request against one limit: the limit's arithmetic (limit/gcra.h or limit/window.h) on a
+ * client's cell in the store, with what surrounds it: punishment of those who exceed it again
+ * and again, and orders to forget.
  *
- * Punishment: refusals are counted; after `after` of them the client is refused for `for_ns` whatever its rate, and counting starts again. A request
- * that finds its limit unused by then (the bucket full, the window empty) starts it again, too.
+ * Punishment: refusals are counted; after `after` of them the client is refused for `for_ns`
+ * whatever its rate, and counting starts again. A request that finds its limit unused by then
+ * (the bucket full, the window empty) starts it again, too.
  *
- * Right across processes: no two of them ever let more pass than the limit says. Nothing here waits.
+ * Right across processes: no two of them ever let more pass than the limit says. Nothing here
+ * waits.
  */
 #ifndef SLUICE_LIMIT_TAKE_H
 #define SLUICE_LIMIT_TAKE_H

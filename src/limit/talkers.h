@@ -1,9 +1,11 @@
 /*
- * Top talkers: who asks most, in bounded memory. Each process keeps a sketch of its own in the zone (a single writer); readers merge them.
+ * Top talkers: who asks most, in bounded memory. Each process keeps a sketch of its own in the
+ * zone (a single writer); readers merge them.
  *
- * The sketch is a Space-Saving summary cut into sets of eight: a key that is not in its set takes the place of the one with the lowest score,
- * and inherits that score. So whoever makes more than an eighth of its set's requests is in it, and a score is too high by at most what it inherited,
- * never too low. Scores halve every minute: what shows is who talks now.
+ * The sketch is a Space-Saving summary cut into sets of eight: a key that is not in its set
+ * takes the place of the one with the lowest score, and inherits that score. So whoever makes
+ * more than an eighth of its set's requests is in it, and a score is too high by at most what it
+ * inherited, never too low. Scores halve every minute: what shows is who talks now.
  *
  * Called for each check of a limit, hence cheap: a look at one cache line.
  */

@@ -1,6 +1,7 @@
 /*
- * The master's children: rows of a table, one a slot of the zone. They are started, given orders, buried and started again here; who is wanted at all is the
- * master's to say (struct children_policy).
+ * The master's children: rows of a table, one a slot of the zone. They are started, given
+ * orders, buried and started again here; who is wanted at all is the master's to say (struct
+ * children_policy).
  */
 #ifndef SLUICE_SERVER_CHILDREN_H
 #define SLUICE_SERVER_CHILDREN_H

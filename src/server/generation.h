@@ -27,11 +27,13 @@ struct generation_source {
 	unsigned port;
 };
 
-/* Reads a configuration that may follow old's: its state folder, and no more than most_workers of them. NULL after log lines that say why not; warnings are logged, too. */
+/* Reads a configuration that may follow old's: its state folder, and no more than most_workers
+ * of them. NULL after log lines that say why not; warnings are logged, too. */
 struct conf *generation_load(
     const struct generation_source *from, const struct generation *old, unsigned most_workers);
-/* Binds what c listens on (taking over what old holds, NULL: nothing) prepares its folders and claims its streams' rows in the zone. Takes c; NULL after log lines: c is freed,
- * and all is as before. */
+/* Binds what c listens on (taking over what old holds, NULL: nothing) prepares its folders and
+ * claims its streams' rows in the zone. Takes c; NULL after log lines: c is freed, and all is as
+ * before. */
 struct generation *generation_new(struct conf *c, const struct generation *old, struct zone *zone);
 /* What it listened on was released (server/bind.h). */
 void generation_free(struct generation *gen);

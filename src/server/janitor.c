@@ -1,6 +1,7 @@
 /*
- * The janitor: does what is due now and then for all processes. Its life from fork to exit; the jobs are those of zone/janitor.h. What it does must
- * be able to wait: while it is dead, nobody else does.
+ * The janitor: does what is due now and then for all processes. Its life from fork to exit; the
+ * jobs are those of zone/janitor.h. What it does must be able to wait: while it is dead, nobody
+ * else does.
  */
 #include "zone/janitor.h"
 

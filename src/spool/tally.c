@@ -1,7 +1,8 @@
 /*
- * Counting a segment's records from its end. A sealed segment is cut where its last frame ends, and each frame carries its number: so the last one is
- * the only frame that ends where the file does. It is looked for backwards, by its magic; its CRC, which covers the segment's id and the frame's
- * offset, tells it from a record's contents that look like one. See tally.h.
+ * Counting a segment's records from its end. A sealed segment is cut where its last frame ends,
+ * and each frame carries its number: so the last one is the only frame that ends where the file
+ * does. It is looked for backwards, by its magic; its CRC, which covers the segment's id and the
+ * frame's offset, tells it from a record's contents that look like one. See tally.h.
  */
 #include "spool/tally.h"
 

@@ -6,8 +6,8 @@
 
 #include "base/base.h"
 
-/* Of the sealed segment at path: 0 and *records (up to the damage, if its end is damaged); ERR_NOT_FOUND, ERR_CORRUPT (no segment), ERR_NOMEM, ERR_IO.
- * Blocks; reads a few KiB. */
+/* Of the sealed segment at path: 0 and *records (up to the damage, if its end is damaged);
+ * ERR_NOT_FOUND, ERR_CORRUPT (no segment), ERR_NOMEM, ERR_IO. Blocks; reads a few KiB. */
 int tally_records(const char *path, uint64_t *records);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * The control API of the traffic statistics, {location}/control?cmd=C&group=G&zone=Z[&expire=T]: shows, resets and deletes zones.
+ * The control API of the traffic statistics, {location}/control?cmd=C&group=G&zone=Z[&expire=T]:
+ * shows, resets and deletes zones.
  *
  *	C  status | reset | delete
  *	G  server | filter | upstream@group | upstream@alone | cache | *   in either case
@@ -9,8 +10,10 @@
  *	   ::main             with status and server: the server as a whole
  *	T  with delete: only what has had no request for so long; nginx's times
  *
- * Reset and delete answer {"processingReturn":…,"processingCommandString":…,"processingGroupString":…,"processingZoneString":…,
- * "processingCounts":n}, which is true if n zones were found and all of them done. HEAD does nothing.
+ * Reset and delete answer
+ * {"processingReturn":…,"processingCommandString":…,"processingGroupString":…,"processingZoneString":…,
+ * "processingCounts":n}, which is true if n zones were found and all of them done. HEAD does
+ * nothing.
  *
  * Who may reset and delete:
  *  - by POST whoever the location lets in, but not a page of another site: a browser's request with an Origin other than ours, or a

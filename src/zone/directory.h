@@ -106,7 +106,8 @@ struct dir {
 #define DIRECTORY_RESTORED(d) ((d)->head->n_slots)
 #define DIRECTORY_BASELINE(d) ((d)->head->n_slots + 1)
 
-/* Where things are in an area of this size: fills all of d but zone, slot, owner. False: too small, or the head (if not fresh) is not of such an area. */
+/* Where things are in an area of this size: fills all of d but zone, slot, owner. False: too
+ * small, or the head (if not fresh) is not of such an area. */
 bool directory_map(struct dir *d, void *area, size_t size, unsigned slots, bool fresh);
 /* Makes an empty one of all registered sets in zeroed memory. */
 void directory_format(struct dir *d);

@@ -1,6 +1,7 @@
 /*
- * Reading: walks of a set, and sums over the slots. Takes no lock: the blocks of an entry are a chain that only grows, and what was retired stays
- * where it is until this process has ticked. See series.h.
+ * Reading: walks of a set, and sums over the slots. Takes no lock: the blocks of an entry are a
+ * chain that only grows, and what was retired stays where it is until this process has ticked.
+ * See series.h.
  */
 #include "base/clock.h"
 #include "zone/series_priv.h"

@@ -1,8 +1,10 @@
 /*
- * What the processes share: slots, bells and the few numbers one writes and others read. Made by the master before fork, inherited by all.
+ * What the processes share: slots, bells and the few numbers one writes and others read. Made by
+ * the master before fork, inherited by all.
  *
- * Every process lives in a numbered slot; slot 0 is the master's, 1 the shipper's, 2 the janitor's, workers from 3 on. Ownership is slot + generation, never a pid.
- * Each number here has one writing slot; readers load it relaxed.
+ * Every process lives in a numbered slot; slot 0 is the master's, 1 the shipper's, 2 the
+ * janitor's, workers from 3 on. Ownership is slot + generation, never a pid. Each number here
+ * has one writing slot; readers load it relaxed.
  */
 #ifndef SLUICE_ZONE_ZONE_H
 #define SLUICE_ZONE_ZONE_H
@@ -71,8 +73,10 @@ unsigned zone_slots(const struct zone *z);
 const char *zone_name(const struct zone *z); /* as vts_zone gives it */
 struct zone_slot *zone_slot(struct zone *z, unsigned slot);
 struct zone_stream *zone_stream(struct zone *z, unsigned stream);
-/* In the master, for each stream of a new configuration (at most ZONE_MAX_STREAMS of them; configurations are numbered from 1 on), before the fork of its processes: the
- * row that the stream of this name had before, so that figures stay with their stream over reloads; else the one that nobody has had for longest. */
+/* In the master, for each stream of a new configuration (at most ZONE_MAX_STREAMS of them;
+ * configurations are numbered from 1 on), before the fork of its processes: the row that the
+ * stream of this name had before, so that figures stay with their stream over reloads; else the
+ * one that nobody has had for longest. */
 unsigned zone_stream_claim(struct zone *z, struct str name, uint32_t configuration);
 /* What all slots together put into the stream since start. */
 uint64_t zone_added(struct zone *z, unsigned stream);
