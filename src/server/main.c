@@ -2,10 +2,12 @@
  * sluice: the command line. What it does is in master.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -155,6 +157,25 @@ test_configuration(const struct options *o, struct conf *c)
 	return buf_failed(&out) || fflush(stdout) != 0 ? EXIT_USAGE : EXIT_CLEAN;
 }
 
+/* The pid in the file; 0: there is none. The file may lie in a folder of the configured user's, who could put any number there: from here on
+ * we have no more rights than who wrote it. */
+static long
+read_pid(const char *path)
+{
+	char text[32] = "";
+	struct stat st;
+	int fd = file_open(path, O_RDONLY | O_NOFOLLOW);
+	long pid = 0;
+
+	if (fd < 0)
+		return 0;
+	if (file_read_full(fd, text, sizeof(text) - 1, 0) > 0 && fstat(fd, &st) == 0 &&
+	    (geteuid() != 0 || st.st_uid == 0 || setuid(st.st_uid) == 0))
+		pid = strtol(text, NULL, 10);
+	close(fd);
+	return pid;
+}
+
 static int
 send_signal(const struct core_conf *core, const char *name)
 {
@@ -163,19 +184,14 @@ send_signal(const struct core_conf *core, const char *name)
 		int signo;
 	} signals[] = { { "stop", SIGTERM }, { "quit", SIGQUIT }, { "reload", SIGHUP },
 		{ "reopen", SIGUSR1 } };
-	char path[1024], *text;
-	size_t n;
+	char path[1024];
+	long pid;
 
 	state_pid_path(core, path, sizeof(path));
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-		long pid = 0;
-
 		if (strcmp(signals[i].name, name) != 0)
 			continue;
-		if (file_read_all(path, 64, &text, &n) == 0) {
-			pid = strtol(text, NULL, 10);
-			free(text);
-		}
+		pid = read_pid(path);
 		if (pid <= 1 || kill((pid_t)pid, signals[i].signo) != 0) {
 			fprintf(stderr, "sluice: no server is running: %s: %s\n", path,
 			    strerror(errno));

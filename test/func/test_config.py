@@ -138,6 +138,30 @@ def test_s_signals_the_running_server(server, embedded):
     assert status != 0 and "no server is running" in err
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may signal others' processes")
+def test_s_has_no_more_rights_than_who_wrote_the_pid(server, embedded, tmp_path):
+    """The state folder is the configured user's, who may put another file in the pid file's place."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if str(folder).startswith("/tmp/"):
+            folder.chmod(0o755)
+    (tmp_path / "out").mkdir(exist_ok=True)
+    os.chown(tmp_path / "out", 12345, 23456)
+    sluice = server(streams=embedded.streams, main="user 12345:23456;")
+    pid = sluice.state_dir / "sluice.pid"
+    kept = tmp_path / "kept"
+    pid.rename(kept)
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        pid.write_text(f"{bystander.pid}\n")
+        os.chown(pid, 12345, 23456)
+        status, _, err = run("-c", sluice.conf_file, "-s", "stop")
+        assert status != 0 and "no server is running" in err
+        assert bystander.poll() is None
+        bystander.kill()
+    kept.rename(pid)
+    assert run("-c", sluice.conf_file, "-s", "stop") == (0, "", "")
+    assert sluice.wait_exit() == 0
+
+
 @pytest.mark.parametrize("in_use", [True, False], ids=["in-use", "not-ours"])
 def test_listen_failure_exits_with_an_error(conf, tmp_path, in_use):
     with socket.socket() as taken:
