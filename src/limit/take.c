@@ -63,9 +63,12 @@ static int64_t
 punishment(const cell_word *cell, int64_t now)
 {
 	uint64_t hold = atomic_load_explicit(&cell[CELL_HOLD], memory_order_relaxed);
-	int64_t left = (int64_t)hold - now;
+	int64_t until = (int64_t)hold;
 
-	return (hold & PUNISHED) && left > 0 && left <= CELLS_HOLD_MAX ? left : 0;
+	/* Torn memory may say anything. */
+	if (!(hold & PUNISHED) || until <= now || until - now > CELLS_HOLD_MAX)
+		return 0;
+	return until - now;
 }
 
 static struct limit_result

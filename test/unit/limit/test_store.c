@@ -470,6 +470,46 @@ the_clock_goes_on(void **state)
 	assert_int_equal(40 * S + c.offset, 151 * S);
 }
 
+/* A crash of the machine leaves anything in the cells: answers stay within bounds, and all works once they are used again. */
+static void
+torn_cells(void **state)
+{
+	struct limit_store s = attached(3);
+	struct limit_rate rates[2] = { bucket(10, S), sliding(10, S) };
+	struct limit_result r;
+	struct limit_entry e;
+
+	(void)state;
+	s.wide.arg = &s; /* it was attached in another place */
+	for (unsigned k = 0; k < 2; k++)
+		rates[k].after = 2, rates[k].for_ns = S;
+	random_bytes((void *)s.narrow.base, cells_size(s.narrow.mask + 1, LIMIT_NARROW));
+	random_bytes((void *)s.wide.base, cells_size(s.wide.mask + 1, LIMIT_WIDE));
+	for (uint64_t i = 0; i < 40000; i++) {
+		const struct cells *t = i % 2 ? &s.wide : &s.narrow;
+		uint64_t set = random_u64() & t->mask;
+		/* Every fourth one is that of a cell as it is there. */
+		uint64_t hash = i % 8 < 2 ? atomic_load(&t->base[set * t->stride]) : random_u64();
+		int64_t now = limit_now(&s);
+
+		hash = (hash & ~t->mask) | set;
+		if (i % 8 < 2) /* in use */
+			atomic_store(&t->base[set * t->stride], (hash & ~UINT64_C(3)) | 1);
+		if (i % 16 < 2)
+			atomic_store(&t->base[set * t->stride + CELLS_WAYS + CELL_HOLD],
+			    UINT64_C(1) << 63 | 1);
+		if (limit_take(&s, &rates[i % 2], hash, 65536, now, name_of,
+			(void *)(uintptr_t) "h", &r) == LIMIT_NO_ROOM)
+			continue;
+		assert_in_range(r.remaining, 0, 10);
+		assert_in_range(r.wait, 0, CELLS_HOLD_MAX);
+		assert_in_range(r.full, 0, 3 * S);
+		limit_refund(&s, &rates[i % 2], hash, 65536, now);
+		if (limit_enter(&s, hash, 2, now, &e) == LIMIT_PASSED)
+			limit_leave(&s, &e);
+	}
+}
+
 /* The server starts, without ticking: the time of its clock. */
 static int64_t
 start(const char *path)
@@ -531,6 +571,7 @@ main(void)
 		cmocka_unit_test(who_talks_most),
 		cmocka_unit_test(what_there_is_not),
 		cmocka_unit_test(the_clock_goes_on),
+		cmocka_unit_test(torn_cells),
 	};
 
 	return cmocka_run_group_tests(tests, make_zone, free_zone);
