@@ -125,6 +125,14 @@ limit_admin_list(struct json_writer *w, unsigned top)
 	return 0;
 }
 
+unsigned
+limit_admin_top(struct talker *out, unsigned max)
+{
+	struct limit_store *s = limit_store();
+
+	return s ? talkers_top(s->talkers, s->slots, out, max) : 0;
+}
+
 /* ---- reset ---- */
 
 /* Forgets a client under every line of every policy that it can stand for at this endpoint. */

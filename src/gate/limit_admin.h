@@ -6,6 +6,7 @@
 #define SLUICE_GATE_LIMIT_ADMIN_H
 
 #include "base/json_write.h"
+#include "limit/talkers.h"
 
 #define LIMIT_ADMIN_TOP_MAX 1000
 
@@ -20,6 +21,9 @@ const char *limit_admin_state(void);
  * top: at most so many talkers, those with the most recent requests first. 0, or ERR_NOMEM with nothing written.
  * May park. */
 int limit_admin_list(struct json_writer *w, unsigned top);
+
+/* Those who ask most, best first; out has room for max. text is the key, a zero byte, the limit's kind ("per-ip"). How many. May park. */
+unsigned limit_admin_top(struct talker *out, unsigned max);
 
 /* Forgets what is known of the keys that match ('*' stands for anything), punishments included.
  * With a '*' it holds for all that match, *known is how many of those the list knows; without,

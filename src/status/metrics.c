@@ -11,8 +11,9 @@ static metrics_collect_fn *collectors[METRICS_COLLECTORS_MAX] = {
 	metrics_collect_processes,
 	metrics_collect_http,
 	metrics_collect_streams,
+	metrics_collect_limits,
 };
-static unsigned n_collectors = 4;
+static unsigned n_collectors = 5;
 
 void
 metrics_add_collector(metrics_collect_fn *fn)

@@ -28,5 +28,6 @@ void metrics_collect_server(struct prom *p);    /* build, start, zone */
 void metrics_collect_processes(struct prom *p); /* who lives, and what each uses */
 void metrics_collect_http(struct prom *p);      /* requests under nginx's names */
 void metrics_collect_streams(struct prom *p);   /* what waits */
+void metrics_collect_limits(struct prom *p);    /* who asks most */
 
 #endif

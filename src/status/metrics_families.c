@@ -62,6 +62,11 @@ const struct metrics_family_row metrics_families[METRICS_FAMILIES] = {
 	    "aside as damaged." },
 	[FAMILY_SPOOL_OLDEST] = { "sluice_spool_oldest_seconds", GAUGE, "stream",
 	    "Age of the oldest sealed file that waits for delivery; 0: none does." },
+	[FAMILY_LIMIT_STORE] = { "sluice_limit_store_up", GAUGE, NULL,
+	    "1 while rate limits can be checked; 0: limit_fallback decides. Not there without "
+	    "limits." },
+	[FAMILY_LIMIT_TOP] = { "sluice_limit_top_requests", GAUGE, "key, policy",
+	    "Requests of late by those ten clients that ask most; halved each minute." },
 };
 
 void

@@ -353,6 +353,8 @@ def test_what_is_counted(server):
     ):
         assert page.value("rate_limit_hits_total", **labels) == value, labels
     assert page.sum("rate_limit_check_duration_seconds_count", endpoint="a") >= 1
+    assert page.value("sluice_limit_store_up") == 1
+    assert page.value("sluice_limit_top_requests", key="ratelimit:a:127.0.0.1", policy="per-ip") >= 5
     wait_until(lambda: scrape(sluice).sum("sluice_limit_cells") >= 4, "the janitor has counted the cells")
     shown = limits(sluice)
     top = {(t["key"], t["policy"]): t for t in shown["top"]}
