@@ -9,6 +9,8 @@
 #define COUNT_BITS 24
 #define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
 #define PER_CELL WINDOW_WORDS
+/* Cells given up under our hands, one after another, before there is no room. */
+#define ATTEMPTS 8
 
 /* What a word of the slot begins with while its process lives. */
 static uint64_t
@@ -77,16 +79,25 @@ enum limit_verdict
 limit_enter(
     struct limit_store *s, uint64_t hash, uint64_t max, int64_t now, struct limit_entry *out)
 {
-	uint64_t own = hash_of_group(s, hash, s->slot / PER_CELL), zero = 0;
-	cell_word *cell = cells_take(&s->wide, own, now, 0);
+	uint64_t own = hash_of_group(s, hash, s->slot / PER_CELL);
 
 	*out = (struct limit_entry){ own, NULL };
-	if (!cell)
-		return LIMIT_NO_ROOM;
-	atomic_compare_exchange_strong(&cell[CELL_HOLD], &zero, LIMIT_COUNTING);
-	if (!change(s, cell, true))
-		return LIMIT_EXCEEDED;
-	out->cell = cell;
+	for (unsigned i = 0; !out->cell; i++) {
+		uint64_t zero = 0;
+		cell_word *cell = i < ATTEMPTS ? cells_take(&s->wide, own, now, 0) : NULL;
+
+		if (!cell)
+			return LIMIT_NO_ROOM;
+		atomic_compare_exchange_strong(&cell[CELL_HOLD], &zero, LIMIT_COUNTING);
+		if (!change(s, cell, true))
+			return LIMIT_EXCEEDED;
+		/* Given up to another just before we counted: its owner is not to bear that. A count that was seen here holds
+		 * the cell, or is cleared with it. */
+		if (cells_find(&s->wide, own) == cell)
+			out->cell = cell;
+		else
+			change(s, cell, false);
+	}
 	if (limit_inside(s, hash) <= max)
 		return LIMIT_PASSED;
 	limit_leave(s, out);
@@ -96,7 +107,7 @@ limit_enter(
 void
 limit_leave(struct limit_store *s, struct limit_entry *e)
 {
-	/* The cell may have been given up in the moment before we entered. */
+	/* Given up while we entered, it was cleared, and our count with it. */
 	if (e->cell && cells_find(&s->wide, e->hash) == e->cell)
 		change(s, e->cell, false);
 	e->cell = NULL;
