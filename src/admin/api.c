@@ -153,7 +153,6 @@ reply_error(struct http_request *r, int status, const char *text)
 {
 	struct json_writer w;
 	struct buf body;
-	int err;
 
 	buf_init(&body, 0);
 	json_init(&w, &body);
@@ -161,10 +160,7 @@ reply_error(struct http_request *r, int status, const char *text)
 	json_put_cstr(&w, "error", text);
 	json_close(&w);
 	buf_putc(&body, '\n');
-	err = buf_failed(&body) ? http_reply_error(r, ERR_NOMEM)
-				: http_reply(r, status, "application/json", buf_str(&body));
-	buf_fini(&body);
-	return err;
+	return http_reply_buf(r, status, "application/json", &body);
 }
 
 static int

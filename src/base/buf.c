@@ -111,14 +111,9 @@ buf_putc(struct buf *b, char c)
 void
 buf_put_u64(struct buf *b, uint64_t v)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
+	char digits[U64_DIGITS];
 
-	do {
-		digits[--at] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	buf_put(b, digits + at, sizeof(digits) - at);
+	buf_put(b, digits, (size_t)(str_put_u64(digits, v) - digits));
 }
 
 void

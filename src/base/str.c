@@ -150,6 +150,33 @@ str_to_u64(struct str s, uint64_t *out)
 	return 0;
 }
 
+/* Two digits at a time: half the divisions. */
+static const char pairs[] = "0001020304050607080910111213141516171819"
+			    "2021222324252627282930313233343536373839"
+			    "4041424344454647484950515253545556575859"
+			    "6061626364656667686970717273747576777879"
+			    "8081828384858687888990919293949596979899";
+
+char *
+str_put_u64(char *to, uint64_t v)
+{
+	char digits[U64_DIGITS];
+	size_t at = sizeof(digits);
+
+	for (; v >= 100; v /= 100) {
+		at -= 2;
+		memcpy(&digits[at], &pairs[v % 100 * 2], 2);
+	}
+	if (v >= 10) {
+		at -= 2;
+		memcpy(&digits[at], &pairs[v * 2], 2);
+	} else {
+		digits[--at] = (char)('0' + v);
+	}
+	memcpy(to, &digits[at], sizeof(digits) - at);
+	return to + sizeof(digits) - at;
+}
+
 bool
 str_copyz(char *dst, size_t cap, struct str s)
 {

@@ -67,6 +67,9 @@ struct str str_split(struct str *s, char c);
 
 /* Decimal only, no sign, no spaces, the whole string: 0 or ERR_BAD (also on overflow). */
 int str_to_u64(struct str s, uint64_t *out);
+/* v in decimal at `to`, at most U64_DIGITS bytes, without a zero byte: where it ends. */
+#define U64_DIGITS 20
+char *str_put_u64(char *to, uint64_t v);
 /* Copies at most cap - 1 bytes and ends with a zero byte. True if all of it fit and it held no zero
  * byte. */
 bool str_copyz(char *dst, size_t cap, struct str s);

@@ -17,7 +17,6 @@ refuse_openai(
 {
 	struct json_writer w;
 	struct buf body;
-	int err;
 
 	buf_init(&body, 0);
 	json_init(&w, &body);
@@ -30,10 +29,7 @@ refuse_openai(
 	json_close(&w);
 	json_close(&w);
 	buf_putc(&body, '\n');
-	err = buf_failed(&body) ? http_reply_error(r, ERR_NOMEM)
-				: http_reply(r, status, "application/json", buf_str(&body));
-	buf_fini(&body);
-	return err;
+	return http_reply_buf(r, status, "application/json", &body);
 }
 
 int

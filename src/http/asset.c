@@ -50,7 +50,6 @@ int
 http_asset_page(struct http_request *r, const struct http_asset *page, struct str base)
 {
 	struct buf body;
-	int err;
 
 	buf_init(&body, 0);
 	put_filled(&body, str_make(page->p, page->n), base);
@@ -59,10 +58,9 @@ http_asset_page(struct http_request *r, const struct http_asset *page, struct st
 	http_add_header(r, "X-Frame-Options", STR("DENY"));
 	http_add_header(r, "Referrer-Policy", STR("no-referrer"));
 	http_add_header(r, "Cache-Control", STR("no-store"));
-	err = buf_failed(&body) || !base.p ? http_reply_error(r, ERR_NOMEM)
-					   : http_reply(r, 200, page->type, buf_str(&body));
-	buf_fini(&body);
-	return err;
+	if (!base.p)
+		body.err = ERR_NOMEM;
+	return http_reply_buf(r, 200, page->type, &body);
 }
 
 struct str

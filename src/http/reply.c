@@ -107,23 +107,10 @@ put(char *to, struct str s)
 }
 
 static char *
-put_u64(char *to, uint64_t v)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	return put(to, str_make(digits + at, sizeof(digits) - at));
-}
-
-static char *
 put_status(char *to, int status)
 {
 	to = put(to, STR("HTTP/1.1 "));
-	to = put_u64(to, (uint64_t)status);
+	to = str_put_u64(to, (uint64_t)status);
 	*to++ = ' ';
 	to = put(to, str_of(http_reason(status)));
 	return put(to, STR("\r\n"));
@@ -138,7 +125,7 @@ put_connection(char *to, const struct http_work *w)
 		to = put(to, STR("Connection: keep-alive\r\n"));
 	if (w->scope->keepalive_header) {
 		to = put(to, STR("Keep-Alive: timeout="));
-		to = put_u64(to, (uint64_t)(w->scope->keepalive_header / NS_PER_S));
+		to = str_put_u64(to, (uint64_t)(w->scope->keepalive_header / NS_PER_S));
 		to = put(to, STR("\r\n"));
 	}
 	return to;
@@ -161,7 +148,7 @@ put_length(char *to, struct http_answer *a, int status, int64_t length)
 	if (length < 0)
 		return to;
 	to = put(to, STR("Content-Length: "));
-	to = put_u64(to, (uint64_t)length);
+	to = str_put_u64(to, (uint64_t)length);
 	return put(to, STR("\r\n"));
 }
 
@@ -303,6 +290,16 @@ http_reply(struct http_request *r, int status, const char *content_type, struct 
 		return write_small(w);
 	}
 	return write_out(w, body, str_make(NULL, 0));
+}
+
+int
+http_reply_buf(struct http_request *r, int status, const char *content_type, struct buf *body)
+{
+	int err = buf_failed(body) ? http_reply_error(r, ERR_NOMEM)
+				   : http_reply(r, status, content_type, buf_str(body));
+
+	buf_fini(body);
+	return err;
 }
 
 int

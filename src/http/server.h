@@ -10,6 +10,7 @@
 #define SLUICE_HTTP_SERVER_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "http/head.h"
 #include "net/conn.h"
 
@@ -65,6 +66,8 @@ void http_set_header(struct http_request *r, const char *name, struct str value)
 /* A whole answer. content_type may be NULL with an empty body. Content-Length, Date, Server,
  * X-Request-Id, Connection are added; HEAD gets no body. Parks. Errors mean the client is gone. */
 int http_reply(struct http_request *r, int status, const char *content_type, struct str body);
+/* The same from a buffer, which it frees; one that failed is an error (503). */
+int http_reply_buf(struct http_request *r, int status, const char *content_type, struct buf *body);
 /* {"message":"…"} and a newline; text NULL: the reason phrase. Error pages for people (text/html)
  * when Accept prefers it. */
 int http_reply_message(struct http_request *r, int status, const char *text);

@@ -34,14 +34,9 @@ http_text_copy(struct http_request *r, struct str s)
 struct str
 http_text_u64(struct http_request *r, uint64_t v)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
+	char digits[U64_DIGITS];
 
-	do {
-		digits[--at] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	return http_text_copy(r, str_make(digits + at, sizeof(digits) - at));
+	return http_text_copy(r, str_make(digits, (size_t)(str_put_u64(digits, v) - digits)));
 }
 
 struct str

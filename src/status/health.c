@@ -23,14 +23,6 @@ health_degrade(struct health *h, const char *fmt, ...)
 	h->degraded = true;
 }
 
-static int
-answer(struct http_request *r, bool healthy, const struct buf *body)
-{
-	if (buf_failed(body))
-		return http_reply_error(r, ERR_NOMEM);
-	return http_reply(r, healthy ? 200 : 503, "application/json", buf_str(body));
-}
-
 static void
 write_brief(struct buf *out, bool healthy, const struct buf *reasons)
 {
@@ -71,7 +63,6 @@ health_handle(struct http_request *r, void *arg)
 		     !str_is(http_query_get(r->query, "verbose"), "1");
 	struct buf reasons, body;
 	bool healthy;
-	int err;
 
 	buf_init(&reasons, 0);
 	buf_init(&body, 0);
@@ -85,10 +76,8 @@ health_handle(struct http_request *r, void *arg)
 		write_brief(&body, healthy, &reasons);
 	else
 		write_verbose(&body, healthy, &reasons);
-	err = answer(r, healthy, &body);
-	buf_fini(&body);
 	buf_fini(&reasons);
-	return err;
+	return http_reply_buf(r, healthy ? 200 : 503, "application/json", &body);
 }
 
 static int

@@ -155,7 +155,7 @@ prom_count(struct prom *p, struct str labels, uint64_t value)
 	char *at = prom_open(p, STR(""), labels, STR(""));
 
 	if (at)
-		prom_close(p, prom_put_u64(end_labels(at, labels.n > 0), value));
+		prom_close(p, str_put_u64(end_labels(at, labels.n > 0), value));
 }
 
 /* ---- histograms ---- */
@@ -170,7 +170,7 @@ put_bucket(struct prom *p, struct str labels, struct str constant, const struct 
 		return;
 	*at++ = labels.n + constant.n > 0 ? ',' : '{';
 	at = prom_copy(at, str_make(le->text, le->n));
-	prom_close(p, prom_put_u64(end_labels(at, true), count));
+	prom_close(p, str_put_u64(end_labels(at, true), count));
 }
 
 void
@@ -191,7 +191,7 @@ prom_put_buckets(struct prom *p, struct str labels, struct str constant,
 		    p, prom_put_decimal(end_labels(at, any), counts[b->n * stride], decimals));
 	at = prom_open(p, STR("_count"), labels, constant);
 	if (at)
-		prom_close(p, prom_put_u64(end_labels(at, any), count));
+		prom_close(p, str_put_u64(end_labels(at, any), count));
 }
 
 void

@@ -20,7 +20,6 @@ prom_copy(char *to, struct str s)
 	return to + s.n;
 }
 
-char *prom_put_u64(char *to, uint64_t v);
 /* v / 10^decimals, as short as it is exact. */
 char *prom_put_decimal(char *to, uint64_t v, unsigned decimals);
 char *prom_put_signed(char *to, int64_t v, unsigned decimals);

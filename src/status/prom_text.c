@@ -4,32 +4,6 @@
 #include "base/utf8.h"
 #include "status/prom_priv.h"
 
-static const char pairs[] = "0001020304050607080910111213141516171819"
-			    "2021222324252627282930313233343536373839"
-			    "4041424344454647484950515253545556575859"
-			    "6061626364656667686970717273747576777879"
-			    "8081828384858687888990919293949596979899";
-
-char *
-prom_put_u64(char *to, uint64_t v)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	for (; v >= 100; v /= 100) {
-		at -= 2;
-		memcpy(&digits[at], &pairs[v % 100 * 2], 2);
-	}
-	if (v >= 10) {
-		at -= 2;
-		memcpy(&digits[at], &pairs[v * 2], 2);
-	} else {
-		digits[--at] = (char)('0' + v);
-	}
-	memcpy(to, &digits[at], sizeof(digits) - at);
-	return to + sizeof(digits) - at;
-}
-
 static uint64_t
 power_of_ten(unsigned n)
 {
@@ -48,10 +22,10 @@ prom_put_decimal(char *to, uint64_t v, unsigned decimals)
 	uint64_t unit, part;
 
 	if (decimals == 0)
-		return prom_put_u64(to, v);
+		return str_put_u64(to, v);
 	unit = power_of_ten(decimals);
 	part = v % unit;
-	to = prom_put_u64(to, v / unit);
+	to = str_put_u64(to, v / unit);
 	if (part == 0)
 		return to;
 	for (; part % 10 == 0; decimals--)

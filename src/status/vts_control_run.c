@@ -93,7 +93,6 @@ reply_outcome(
     struct http_request *r, int status, const struct vts_control *c, const struct outcome *o)
 {
 	struct buf b;
-	int err;
 
 	buf_init(&b, 0);
 	buf_puts(&b, "{\"processingReturn\":");
@@ -106,10 +105,7 @@ reply_outcome(
 	buf_putc(&b, '}');
 	http_add_header(r, "X-Content-Type-Options", STR("nosniff"));
 	http_add_header(r, "Cache-Control", STR("no-store"));
-	err = buf_failed(&b) ? http_reply_error(r, ERR_NOMEM)
-			     : http_reply(r, status, "application/json", buf_str(&b));
-	buf_fini(&b);
-	return err;
+	return http_reply_buf(r, status, "application/json", &b);
 }
 
 /* ---- who may ---- */

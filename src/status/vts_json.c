@@ -46,7 +46,7 @@ vts_json_free(struct vts_json *j)
 static char *
 put_number(char *to, const char *before, uint64_t value)
 {
-	return prom_put_u64(prom_copy(to, str_of(before)), value);
+	return str_put_u64(prom_copy(to, str_of(before)), value);
 }
 
 static char *

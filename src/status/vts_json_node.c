@@ -32,7 +32,7 @@ put_counters(char *to, const uint64_t *values, unsigned from, unsigned end)
 		if (i > from)
 			*to++ = ',';
 		to = prom_copy(to, names[i]);
-		to = prom_put_u64(to, values[i]);
+		to = str_put_u64(to, values[i]);
 	}
 	return to;
 }
@@ -41,12 +41,12 @@ static char *
 put_codes(char *to, const struct vts_codes *codes)
 {
 	to = prom_copy(to, STR("\"statusCodes\":{\"other\":"));
-	to = prom_put_u64(to, codes->other);
+	to = str_put_u64(to, codes->other);
 	for (unsigned i = 0; i < codes->n; i++) {
 		to = prom_copy(to, STR(",\""));
-		to = prom_put_u64(to, codes->of[i].code);
+		to = str_put_u64(to, codes->of[i].code);
 		to = prom_copy(to, STR("\":"));
-		to = prom_put_u64(to, codes->of[i].count);
+		to = str_put_u64(to, codes->of[i].count);
 	}
 	return prom_copy(to, STR("},"));
 }
@@ -61,12 +61,12 @@ put_samples(char *to, const struct vts_samples *s)
 	for (unsigned i = 0; i < zeros; i++)
 		to = prom_copy(to, STR("0,"));
 	for (unsigned i = 0; i < s->n; i++, *to++ = ',')
-		to = prom_put_u64(to, (uint64_t)s->of[i].time_ms);
+		to = str_put_u64(to, (uint64_t)s->of[i].time_ms);
 	to = prom_copy(to - 1, STR("],\"msecs\":["));
 	for (unsigned i = 0; i < zeros; i++)
 		to = prom_copy(to, STR("0,"));
 	for (unsigned i = 0; i < s->n; i++, *to++ = ',')
-		to = prom_put_u64(to, s->of[i].msec);
+		to = str_put_u64(to, s->of[i].msec);
 	return prom_copy(to - 1, STR("]},"));
 }
 
@@ -80,13 +80,13 @@ put_buckets(char *to, const struct vts_histogram *h)
 	for (unsigned i = 0; i < h->n; i++) {
 		if (i > 0)
 			*to++ = ',';
-		to = prom_put_u64(to, (uint64_t)h->bounds_us[i] / 1000);
+		to = str_put_u64(to, (uint64_t)h->bounds_us[i] / 1000);
 	}
 	to = prom_copy(to, STR("],\"counters\":["));
 	for (unsigned i = 0; i < h->n; i++) {
 		if (i > 0)
 			*to++ = ',';
-		to = prom_put_u64(to, total += h->counts[i]);
+		to = str_put_u64(to, total += h->counts[i]);
 	}
 	return prom_copy(to, STR("]},"));
 }
@@ -108,7 +108,7 @@ put_object(char *to, const struct vts_json *j, const struct vts_node *node,
 	to = prom_copy(to, STR("},"));
 	to = put_counters(to, node->counters, VTS_REQUEST_MSEC, VTS_COUNTERS);
 	to = prom_copy(to, STR(",\"requestMsec\":"));
-	to = prom_put_u64(
+	to = str_put_u64(
 	    to, vts_average(samples, (enum vts_method)s->method, s->period_ms, j->now_ms));
 	*to++ = ',';
 	to = put_samples(to, samples);

@@ -240,7 +240,7 @@ put_node_codes(struct rendering *g)
 	char digits[20];
 
 	for (unsigned i = 0; i < g->codes.n; i++) {
-		char *end = prom_put_u64(digits, g->codes.of[i].code);
+		char *end = str_put_u64(digits, g->codes.of[i].code);
 
 		put_code(g, common, str_make(digits, (size_t)(end - digits)), g->codes.of[i].count);
 	}

@@ -73,7 +73,7 @@ integers_are_exact(void **state)
 
 	(void)state;
 	for (uint64_t v = 1, i = 0; i < 64; i++, v = v * 3 + i) {
-		*prom_put_u64(out, v) = 0;
+		*str_put_u64(out, v) = 0;
 		snprintf(want, sizeof(want), "%llu", (unsigned long long)v);
 		assert_string_equal(out, want);
 	}
