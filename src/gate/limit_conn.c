@@ -5,39 +5,12 @@
 #include "base/log.h"
 #include "gate/limit_priv.h"
 
-#define ENTRIES_MAX 16
 /* What tells its cells' hashes from those of other kinds of limits. */
 #define KIND 2
 
-struct conn_zone {
-	struct conn_zone *next;
-	const struct conf_node *node;
-	struct str name;
-	struct http_text key;
-	uint64_t prefix; /* of its cells' hashes; 0: not made yet */
-};
-
 struct conn_use {
-	struct conn_use *next;
-	const struct conf_node *node;
-	struct str name;
-	struct conn_zone *zone; /* by finish() */
+	struct limit_zone_use of;
 	uint64_t most;
-	struct limit_zone_hits hits;
-};
-
-struct conn_use_ref {
-	struct conn_use_ref *next;
-	struct conn_use *use;
-};
-
-struct conn_scope {
-	struct conn_use *uses;
-	uint64_t status;
-	bool dry_run;
-	int log_level;
-	struct conn_zone *zones;       /* main */
-	struct conn_use_ref *all_uses; /* main */
 };
 
 static int set_zone(
@@ -46,10 +19,8 @@ static int set_conn(
     struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
 static int finish(struct conf *c);
 
-static const struct conf_bounds statuses = { 400, 599 };
-
 #define EVERYWHERE (CONF_HTTP | CONF_SERVER | CONF_LOCATION)
-#define AT(field) offsetof(struct conn_scope, field)
+#define AT(field) offsetof(struct limit_zone_scope, field)
 
 static const struct conf_row rows[] = {
 	{ "limit_conn_zone", CONF_HTTP, 2, 2, CONF_REPEAT | CONF_RELOAD, set_zone, 0, NULL,
@@ -60,7 +31,7 @@ static const struct conf_row rows[] = {
 	{ "limit_conn", EVERYWHERE, 2, 2, CONF_REPEAT | CONF_RELOAD, set_conn, 0, NULL, "NAME N",
 	    "At most so many requests of a key at a time", NULL },
 	{ "limit_conn_status", EVERYWHERE, 1, 1, CONF_RELOAD, conf_set_count, AT(status), "503",
-	    "status", "What refused requests are answered", &statuses },
+	    "status", "What refused requests are answered", &limit_statuses },
 	{ "limit_conn_dry_run", EVERYWHERE, 1, 1, CONF_RELOAD, conf_set_flag, AT(dry_run), "off",
 	    "on | off", "Requests are counted and logged but not refused", NULL },
 	{ "limit_conn_log_level", EVERYWHERE, 1, 1, CONF_RELOAD, conf_set_enum, AT(log_level),
@@ -69,11 +40,12 @@ static const struct conf_row rows[] = {
 	{ .name = NULL },
 };
 
-struct conf_module limit_conn_module = {
-	.name = "limit_conn", .rows = rows, .size = sizeof(struct conn_scope), .finish = finish
-};
+struct conf_module limit_conn_module = { .name = "limit_conn",
+	.rows = rows,
+	.size = sizeof(struct limit_zone_scope),
+	.finish = finish };
 
-static struct conn_scope *
+static struct limit_zone_scope *
 main_of(struct conf *c)
 {
 	return conf_of(conf_main(c), &limit_conn_module);
@@ -81,101 +53,54 @@ main_of(struct conf *c)
 
 /* ---- configuration ---- */
 
-static struct conn_zone *
-find_zone(struct conf *c, struct str name)
-{
-	for (struct conn_zone *z = main_of(c)->zones; z; z = z->next)
-		if (str_eq(z->name, name))
-			return z;
-	return NULL;
-}
-
 static int
 set_zone(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
 {
-	struct conn_zone *z = arena_alloc(conf_arena(c), sizeof(*z));
+	struct limit_zone *z = arena_alloc(conf_arena(c), sizeof(*z));
 
 	(void)scope;
 	(void)into;
 	if (!z)
 		return ERR_NOMEM;
-	z->node = node;
-	if (limit_parse_zone(c, node, 1, &z->name) != 0)
+	if (limit_zone_name(c, node, 1, &z->name) != 0)
 		return ERR_CONFIG;
-	if (find_zone(c, z->name)) {
-		conf_error(c, node, "limit_conn_zone \"%.*s\" is already bound at line %u",
-		    STR_ARG(z->name), find_zone(c, z->name)->node->line);
-		return ERR_CONFIG;
-	}
-	z->next = main_of(c)->zones;
-	main_of(c)->zones = z;
-	return http_text_compile(c, node, node->args[0], &z->key);
+	return limit_zone_add(c, node, main_of(c), z);
 }
 
 static int
 set_conn(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
 {
-	struct conn_scope *s = into;
-	struct conn_use *use = arena_alloc(conf_arena(c), sizeof(*use)), **end = &s->uses;
-	struct conn_use_ref *ref = arena_alloc(conf_arena(c), sizeof(*ref));
-	unsigned n = 1;
+	struct conn_use *use = arena_alloc(conf_arena(c), sizeof(*use));
 
-	if (!use || !ref)
+	if (!use)
 		return ERR_NOMEM;
-	use->node = node;
-	use->name = node->args[0];
+	use->of.name = node->args[0];
 	if (str_to_u64(node->args[1], &use->most) != 0 || use->most == 0 || use->most > 65535) {
 		conf_error(c, node, "invalid number of connections \"%.*s\": 1 to 65535 is allowed",
 		    STR_ARG(node->args[1]));
 		return ERR_CONFIG;
 	}
-	if (conf_first_here(c, scope, node))
-		s->uses = NULL;
-	for (; *end; end = &(*end)->next, n++)
-		if (str_eq((*end)->name, use->name) || n == ENTRIES_MAX) {
-			conf_error(c, node, "\"limit_conn\" of zone \"%.*s\" is %s",
-			    STR_ARG(use->name), n == ENTRIES_MAX ? "one too many" : "duplicate");
-			return ERR_CONFIG;
-		}
-	*end = use;
-	*ref = (struct conn_use_ref){ main_of(c)->all_uses, use };
-	main_of(c)->all_uses = ref;
-	limit_main(c)->wanted = true;
-	return 0;
+	return limit_zone_use(c, node, scope, into, main_of(c), &use->of);
 }
 
 static int
 finish(struct conf *c)
 {
-	int err = 0;
-
-	for (struct conn_use_ref *ref = main_of(c)->all_uses; ref; ref = ref->next) {
-		ref->use->zone = find_zone(c, ref->use->name);
-		if (ref->use->zone)
-			continue;
-		conf_error(c, ref->use->node,
-		    "zero size shared memory zone \"%.*s\": declare it with limit_conn_zone",
-		    STR_ARG(ref->use->name));
-		err = ERR_CONFIG;
-	}
-	return err;
+	return limit_zone_finish(c, main_of(c));
 }
 
 /* ---- requests ---- */
 
 static enum limit_verdict
-enter(struct limit_store *s, struct http_request *r, struct limit_request *lr,
-    const struct conn_use *use)
+enter(struct limit_store *s, struct http_request *r, struct limit_request *lr, struct conn_use *use)
 {
-	struct str key = http_text_expand(&use->zone->key, r);
+	struct str key = http_text_expand(&use->of.zone->key, r);
 	enum limit_verdict verdict;
 
 	if (key.n == 0)
 		return LIMIT_PASSED;
-	if (use->zone->prefix == 0)
-		use->zone->prefix = limit_hash(s, KIND, use->zone->name);
-	verdict = limit_enter(s, limit_hash(s, use->zone->prefix, key), use->most, limit_now(s),
-	    &lr->entries[lr->n_entries]);
+	verdict = limit_enter(s, limit_zone_hash(s, KIND, use->of.zone, key), use->most,
+	    limit_now(s), &lr->entries[lr->n_entries]);
 	lr->n_entries += verdict == LIMIT_PASSED;
 	return verdict;
 }
@@ -188,7 +113,7 @@ leave(struct limit_request *lr)
 }
 
 static int
-refuse_it(struct http_request *r, const struct conn_scope *scope, struct conn_use *use,
+refuse_it(struct http_request *r, const struct limit_zone_scope *scope, struct limit_zone_use *use,
     struct limit_request *lr)
 {
 	limit_count_zone(&use->hits, r, "limit_conn:", use->name, LIMIT_HIT_LIMITED);
@@ -208,7 +133,7 @@ int
 limit_conn_phase(struct http_request *r)
 {
 	struct limit_store *s = limit_store();
-	const struct conn_scope *scope;
+	const struct limit_zone_scope *scope;
 	struct limit_request *lr;
 	bool unusable = !s;
 
@@ -218,10 +143,12 @@ limit_conn_phase(struct http_request *r)
 	if (!scope->uses)
 		return 0;
 	lr = limit_request(r);
-	if (!lr || !(lr->entries = arena_alloc(&r->arena, ENTRIES_MAX * sizeof(*lr->entries))))
+	if (!lr ||
+	    !(lr->entries = arena_alloc(&r->arena, LIMIT_ZONE_USES_MAX * sizeof(*lr->entries))))
 		return http_reply_error(r, ERR_NOMEM), 1;
-	for (struct conn_use *use = scope->uses; use && s; use = use->next) {
-		enum limit_verdict verdict = enter(s, r, lr, use);
+	for (struct limit_zone_use *use = scope->uses; use && s; use = use->next) {
+		enum limit_verdict verdict =
+		    enter(s, r, lr, CONTAINER_OF(use, struct conn_use, of));
 
 		if (verdict == LIMIT_EXCEEDED)
 			return refuse_it(r, scope, use, lr);

@@ -11,7 +11,9 @@
 #include "net/cidr.h"
 #include "zone/series.h"
 
-/* ---- configuration: limit_conf.c ---- */
+/* ---- configuration: limit_policy.c, limit_conf.c ---- */
+
+#define LIMIT_NAME_MAX 64 /* of a policy, of an endpoint= */
 
 /* By what a client is known. Those up to LIMIT_EARLY are known before the auth step. */
 enum limit_by { LIMIT_BY_IP, LIMIT_BY_USER, LIMIT_BY_KEY, LIMIT_BY_ALL, LIMIT_BYS };
@@ -72,8 +74,7 @@ struct limit_scope *limit_main(struct conf *c);
 struct limit_policy *limit_find_policy(struct conf *c, struct str name); /* NULL: none */
 /* "60r/m": 0 or ERR_BAD. */
 int limit_parse_rate(struct str s, uint64_t *count, int64_t *period);
-/* "zone=NAME:SIZE" of nginx's zones, noted in the main scope. 0 or an error after conf_error(). */
-int limit_parse_zone(struct conf *c, const struct conf_node *node, unsigned arg, struct str *name);
+void limit_policy_register(void);
 
 /* ---- the store: limit_store.c ---- */
 
@@ -166,15 +167,6 @@ int limit_refuse_unusable(struct http_request *r);
 /* Retry-After: rounded up to seconds, at least 1. */
 void limit_put_retry_after(struct http_request *r, int64_t wait);
 
-/* ---- nginx's: limit_req.c, limit_conn.c ---- */
-
-void limit_req_register(void);
-void limit_conn_register(void);
-int limit_req_phase(struct http_request *r);
-int limit_conn_phase(struct http_request *r);
-/* Log levels as both of them have them. */
-extern const struct conf_word limit_log_levels[];
-
 /* ---- limit_load.c ---- */
 
 /* Starts measuring. */
@@ -199,5 +191,60 @@ struct limit_zone_hits {
 };
 void limit_count_zone(struct limit_zone_hits *h, const struct http_request *r, const char *kind,
     struct str zone, enum limit_outcome outcome);
+
+/* ---- nginx's: limit_zone.c, limit_req.c, limit_conn.c ---- */
+
+#define LIMIT_ZONE_USES_MAX 16 /* in one scope */
+
+struct limit_zone {
+	struct limit_zone *next;
+	const struct conf_node *node;
+	struct str name;
+	struct http_text key;
+	uint64_t count; /* limit_req: a period */
+	int64_t period;
+	uint64_t prefix; /* of its cells' hashes; 0: not made yet */
+};
+
+/* `limit_req` or `limit_conn` in a scope; scopes inside share it. The first member of either's own struct. */
+struct limit_zone_use {
+	struct limit_zone_use *next, *in_all;
+	const struct conf_node *node;
+	struct str name;
+	struct limit_zone *zone; /* by limit_zone_finish */
+	struct limit_zone_hits hits;
+};
+
+/* In every scope of either module. */
+struct limit_zone_scope {
+	struct limit_zone_use *uses;
+	uint64_t status;
+	bool dry_run;
+	int log_level;
+	struct limit_zone *zones;   /* main */
+	struct limit_zone_use *all; /* main: zones may stand behind their uses */
+};
+
+extern const struct conf_word limit_log_levels[];
+extern const struct conf_bounds limit_statuses;
+
+/* These return 0, or an error after conf_error(). */
+/* "zone=NAME:SIZE", noted in the main scope. */
+int limit_zone_name(struct conf *c, const struct conf_node *node, unsigned arg, struct str *name);
+/* z: its name (and rate) set. */
+int limit_zone_add(struct conf *c, const struct conf_node *node, struct limit_zone_scope *main,
+    struct limit_zone *z);
+/* use: its name (and numbers) set. */
+int limit_zone_use(struct conf *c, const struct conf_node *node, const struct conf_scope *scope,
+    struct limit_zone_scope *into, struct limit_zone_scope *main, struct limit_zone_use *use);
+int limit_zone_finish(struct conf *c, struct limit_zone_scope *main);
+/* Of a key's cell. kind tells those of one module from the other's. */
+uint64_t limit_zone_hash(
+    const struct limit_store *s, uint64_t kind, struct limit_zone *zone, struct str key);
+
+void limit_req_register(void);
+void limit_conn_register(void);
+int limit_req_phase(struct http_request *r);
+int limit_conn_phase(struct http_request *r);
 
 #endif

@@ -13,42 +13,10 @@
 /* What tells its cells' hashes from those of other kinds of limits. */
 #define KIND 1
 
-#define USES_MAX 16
-
-struct req_zone {
-	struct req_zone *next;
-	const struct conf_node *node;
-	struct str name;
-	struct http_text key;
-	uint64_t count; /* a period */
-	int64_t period;
-	uint64_t prefix; /* of its cells' hashes; 0: not made yet */
-};
-
-/* `limit_req` in a scope; scopes inside share it. */
 struct req_use {
-	struct req_use *next;
-	const struct conf_node *node;
-	struct str name;
-	struct req_zone *zone;  /* by finish() */
+	struct limit_zone_use of;
 	uint64_t burst, delay;  /* delay: UINT64_MAX for nodelay */
 	struct limit_rate rate; /* by finish() */
-	struct limit_zone_hits hits;
-};
-
-struct req_scope {
-	struct req_use *uses;
-	uint64_t status;
-	bool dry_run;
-	int log_level;
-	struct req_zone *zones;       /* main */
-	struct req_use_ref *all_uses; /* main */
-};
-
-/* For finish(): zones may stand behind their uses. */
-struct req_use_ref {
-	struct req_use_ref *next;
-	struct req_use *use;
 };
 
 static int set_zone(
@@ -57,18 +25,8 @@ static int set_req(
     struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into);
 static int finish(struct conf *c);
 
-const struct conf_word limit_log_levels[] = {
-	{ "info", LOG_INFO },
-	{ "notice", LOG_INFO },
-	{ "warn", LOG_WARN },
-	{ "error", LOG_ERROR },
-	{ NULL, 0 },
-};
-
-static const struct conf_bounds statuses = { 400, 599 };
-
 #define EVERYWHERE (CONF_HTTP | CONF_SERVER | CONF_LOCATION)
-#define AT(field) offsetof(struct req_scope, field)
+#define AT(field) offsetof(struct limit_zone_scope, field)
 
 static const struct conf_row rows[] = {
 	{ "limit_req_zone", CONF_HTTP, 3, 3, CONF_REPEAT | CONF_RELOAD, set_zone, 0, NULL,
@@ -83,7 +41,7 @@ static const struct conf_row rows[] = {
 	    "to delay of them, they do not wait",
 	    NULL },
 	{ "limit_req_status", EVERYWHERE, 1, 1, CONF_RELOAD, conf_set_count, AT(status), "503",
-	    "status", "What refused requests are answered", &statuses },
+	    "status", "What refused requests are answered", &limit_statuses },
 	{ "limit_req_dry_run", EVERYWHERE, 1, 1, CONF_RELOAD, conf_set_flag, AT(dry_run), "off",
 	    "on | off", "Requests are counted and logged but neither refused nor delayed", NULL },
 	{ "limit_req_log_level", EVERYWHERE, 1, 1, CONF_RELOAD, conf_set_enum, AT(log_level),
@@ -93,10 +51,10 @@ static const struct conf_row rows[] = {
 };
 
 struct conf_module limit_req_module = {
-	.name = "limit_req", .rows = rows, .size = sizeof(struct req_scope), .finish = finish
+	.name = "limit_req", .rows = rows, .size = sizeof(struct limit_zone_scope), .finish = finish
 };
 
-static struct req_scope *
+static struct limit_zone_scope *
 main_of(struct conf *c)
 {
 	return conf_of(conf_main(c), &limit_req_module);
@@ -104,43 +62,26 @@ main_of(struct conf *c)
 
 /* ---- configuration ---- */
 
-static struct req_zone *
-find_zone(struct conf *c, struct str name)
-{
-	for (struct req_zone *z = main_of(c)->zones; z; z = z->next)
-		if (str_eq(z->name, name))
-			return z;
-	return NULL;
-}
-
 static int
 set_zone(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
 {
-	struct req_zone *z = arena_alloc(conf_arena(c), sizeof(*z));
+	struct limit_zone *z = arena_alloc(conf_arena(c), sizeof(*z));
 	struct str rate = STR("");
 
 	(void)scope;
 	(void)into;
 	if (!z)
 		return ERR_NOMEM;
-	z->node = node;
 	for (unsigned i = 1; i < node->n_args; i++)
 		if (!conf_arg_kv(node, i, "rate", &rate) &&
-		    limit_parse_zone(c, node, i, &z->name) != 0)
+		    limit_zone_name(c, node, i, &z->name) != 0)
 			return ERR_CONFIG;
 	if (limit_parse_rate(rate, &z->count, &z->period) != 0) {
 		conf_error(c, node, "invalid rate \"%.*s\": rate=Nr/s or rate=Nr/m is allowed",
 		    STR_ARG(rate));
 		return ERR_CONFIG;
 	}
-	if (find_zone(c, z->name)) {
-		conf_error(c, node, "limit_req_zone \"%.*s\" is already bound at line %u",
-		    STR_ARG(z->name), find_zone(c, z->name)->node->line);
-		return ERR_CONFIG;
-	}
-	z->next = main_of(c)->zones;
-	main_of(c)->zones = z;
-	return http_text_compile(c, node, node->args[0], &z->key);
+	return limit_zone_add(c, node, main_of(c), z);
 }
 
 static int
@@ -149,7 +90,7 @@ set_options(struct conf *c, const struct conf_node *node, struct req_use *use)
 	struct str value;
 
 	for (unsigned i = 0; i < node->n_args; i++) {
-		if (conf_arg_kv(node, i, "zone", &use->name))
+		if (conf_arg_kv(node, i, "zone", &use->of.name))
 			continue;
 		if (str_is(node->args[i], "nodelay"))
 			use->delay = UINT64_MAX;
@@ -166,7 +107,7 @@ set_options(struct conf *c, const struct conf_node *node, struct req_use *use)
 			return ERR_CONFIG;
 		}
 	}
-	if (use->name.n > 0)
+	if (use->of.name.n > 0)
 		return 0;
 	conf_error(c, node, "\"limit_req\" must have \"zone\" parameter");
 	return ERR_CONFIG;
@@ -175,52 +116,35 @@ set_options(struct conf *c, const struct conf_node *node, struct req_use *use)
 static int
 set_req(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
 {
-	struct req_scope *s = into;
-	struct req_use *use = arena_alloc(conf_arena(c), sizeof(*use)), **end = &s->uses;
-	struct req_use_ref *ref = arena_alloc(conf_arena(c), sizeof(*ref));
-	unsigned n = 1;
+	struct req_use *use = arena_alloc(conf_arena(c), sizeof(*use));
 
-	if (!use || !ref)
+	if (!use)
 		return ERR_NOMEM;
-	use->node = node;
 	if (set_options(c, node, use) != 0)
 		return ERR_CONFIG;
-	if (conf_first_here(c, scope, node))
-		s->uses = NULL;
-	for (; *end; end = &(*end)->next, n++)
-		if (str_eq((*end)->name, use->name) || n == USES_MAX) {
-			conf_error(c, node, "\"limit_req\" of zone \"%.*s\" is %s",
-			    STR_ARG(use->name), n == USES_MAX ? "one too many" : "duplicate");
-			return ERR_CONFIG;
-		}
-	*end = use;
-	*ref = (struct req_use_ref){ main_of(c)->all_uses, use };
-	main_of(c)->all_uses = ref;
-	limit_main(c)->wanted = true;
-	return 0;
+	return limit_zone_use(c, node, scope, into, main_of(c), &use->of);
+}
+
+static struct req_use *
+use_of(struct limit_zone_use *use)
+{
+	return CONTAINER_OF(use, struct req_use, of);
 }
 
 static int
 finish(struct conf *c)
 {
-	int err = 0;
+	int err = limit_zone_finish(c, main_of(c));
 
-	for (struct req_use_ref *ref = main_of(c)->all_uses; ref; ref = ref->next) {
-		struct req_use *use = ref->use;
+	for (struct limit_zone_use *u = main_of(c)->all; u; u = u->in_all) {
+		struct req_use *use = use_of(u);
 
-		use->zone = find_zone(c, use->name);
-		if (!use->zone) {
-			conf_error(c, use->node,
-			    "zero size shared memory zone \"%.*s\": declare it "
-			    "with limit_req_zone",
-			    STR_ARG(use->name));
-			err = ERR_CONFIG;
-		} else if (gcra_init(&use->rate.gcra, use->zone->count, use->zone->period,
-			       use->burst + 1) != 0) {
-			conf_error(c, use->node, "the rate of zone \"%.*s\" is out of range",
-			    STR_ARG(use->name));
-			err = ERR_CONFIG;
-		}
+		if (!u->zone || gcra_init(&use->rate.gcra, u->zone->count, u->zone->period,
+				    use->burst + 1) == 0)
+			continue;
+		conf_error(
+		    c, u->node, "the rate of zone \"%.*s\" is out of range", STR_ARG(u->name));
+		err = ERR_CONFIG;
 	}
 	return err;
 }
@@ -230,7 +154,7 @@ finish(struct conf *c)
 struct req_pass {
 	struct http_request *r;
 	struct limit_store *store;
-	const struct req_scope *scope;
+	const struct limit_zone_scope *scope;
 	int64_t now, delay, wait; /* delay: until its turn. wait: of a refused one */
 	const struct req_use *of; /* whose delay that is, or who refuses it */
 	bool refused, unusable;
@@ -247,16 +171,14 @@ no_key(void *arg)
 static uint64_t
 charge(struct req_pass *p, const struct req_use *use)
 {
-	struct str key = http_text_expand(&use->zone->key, p->r);
+	struct str key = http_text_expand(&use->of.zone->key, p->r);
 	struct limit_result result;
 	int64_t behind;
 	uint64_t hash;
 
 	if (key.n == 0)
 		return 0;
-	if (use->zone->prefix == 0)
-		use->zone->prefix = limit_hash(p->store, KIND, use->zone->name);
-	hash = limit_hash(p->store, use->zone->prefix, key);
+	hash = limit_zone_hash(p->store, KIND, use->of.zone, key);
 	limit_prefetch(p->store, &use->rate, hash);
 	switch (limit_take(p->store, &use->rate, hash, 65536, p->now, no_key, NULL, &result)) {
 	case LIMIT_NO_ROOM:
@@ -288,7 +210,7 @@ charge(struct req_pass *p, const struct req_use *use)
 static void
 log_it(const struct req_pass *p, const char *what, enum log_level level)
 {
-	log_event(level, "limit", what, LOG_STR("zone", p->of->name),
+	log_event(level, "limit", what, LOG_STR("zone", p->of->of.name),
 	    LOG_MS("wait_ms", p->refused ? p->wait : p->delay),
 	    LOG_STR("remote_ip", http_client_address(p->r)), LOG_STR("uri", p->r->head->target),
 	    LOG_STR("request_id", p->r->id), LOG_END);
@@ -297,7 +219,7 @@ log_it(const struct req_pass *p, const char *what, enum log_level level)
 static void
 count(const struct req_pass *p, enum limit_outcome outcome)
 {
-	for (struct req_use *use = p->scope->uses; use; use = use->next)
+	for (struct limit_zone_use *use = p->scope->uses; use; use = use->next)
 		limit_count_zone(&use->hits, p->r, "limit_req:", use->name, outcome);
 }
 
@@ -344,17 +266,17 @@ delay_it(const struct req_pass *p)
 static void
 charge_all(struct req_pass *p)
 {
-	uint64_t hashes[USES_MAX];
+	uint64_t hashes[LIMIT_ZONE_USES_MAX];
 	unsigned n = 0;
 
-	for (const struct req_use *use = p->scope->uses; use; use = use->next)
-		hashes[n++] = charge(p, use);
+	for (struct limit_zone_use *use = p->scope->uses; use; use = use->next)
+		hashes[n++] = charge(p, use_of(use));
 	if (!p->refused)
 		return;
 	n = 0;
-	for (const struct req_use *use = p->scope->uses; use; use = use->next, n++)
+	for (struct limit_zone_use *use = p->scope->uses; use; use = use->next, n++)
 		if (hashes[n])
-			limit_refund(p->store, &use->rate, hashes[n], 65536, p->now);
+			limit_refund(p->store, &use_of(use)->rate, hashes[n], 65536, p->now);
 }
 
 int
