@@ -22,8 +22,9 @@ struct auth_stamp {
 struct auth_file {
 	struct auth_file *next;
 	const char *path;
-	struct keys *keys; /* in force; replaced whole */
-	struct auth_stamp stamp;
+	struct keys *keys;       /* in force; replaced whole */
+	struct auth_stamp stamp; /* of what was read */
+	struct auth_stamp seen;  /* at the last look */
 };
 
 /* What a scope holds; inherited. */

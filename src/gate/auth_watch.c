@@ -1,5 +1,6 @@
 /*
- * Keys files read again: a task in each worker looks once a second, on a helper, whether a file is another one than it was.
+ * Keys files read again: a task in each worker looks once a second, on a helper, whether a file is another one than it was. One that is just
+ * being written, emptied first as editors do, is not read before it has rested: half of it would shut out those in the other half.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,9 +11,12 @@
 #include "gate/auth_priv.h"
 #include "task/task.h"
 
+#define REST (200 * NS_PER_MS)
+
 struct reading {
 	const char *path;
-	struct auth_stamp stamp; /* in: as known; out: as found */
+	struct auth_stamp stamp; /* in: as known; out: as read */
+	struct auth_stamp seen;  /* in and out: at the last look */
 	struct keys *keys;       /* NULL: the file did not change */
 	struct buf errors;
 };
@@ -40,15 +44,25 @@ stamp_eq(const struct auth_stamp *a, const struct auth_stamp *b)
 	       a->ctime == b->ctime;
 }
 
-/* The stamp is taken first: what is written while we read is read again. */
+/* Nobody has written it for a while: by its times, or, where these are ahead of the clock, by our last look. */
+static bool
+has_rested(const struct auth_stamp *now, const struct auth_stamp *seen)
+{
+	return clock_wall() - MAX(now->mtime, now->ctime) >= REST || stamp_eq(now, seen);
+}
+
+/* The stamp is taken first: what is written while we read is read again. ERR_AGAIN: nothing is new; ERR_BUSY: look again after REST. */
 static int
 read_if_changed(void *arg)
 {
 	struct reading *r = arg;
-	struct auth_stamp now = auth_stamp(r->path);
+	struct auth_stamp now = auth_stamp(r->path), seen = r->seen;
 
+	r->seen = now;
 	if (stamp_eq(&now, &r->stamp))
 		return ERR_AGAIN;
+	if (!has_rested(&now, &seen))
+		return ERR_BUSY;
 	r->stamp = now;
 	return keys_load(r->path, &r->keys, &r->errors);
 }
@@ -62,27 +76,31 @@ complain(struct auth_file *file, const struct reading *r)
 	    LOG_S("file", file->path), LOG_STR("why", first), LOG_END);
 }
 
-static void
+/* How long until the next look at it. */
+static int64_t
 look(struct auth_file *file, struct reading *r)
 {
 	int err;
 
 	r->path = file->path;
 	r->stamp = file->stamp;
+	r->seen = file->seen;
 	r->keys = NULL;
 	buf_reset(&r->errors);
 	err = offload(OFFLOAD_MISC, read_if_changed, r);
-	if (err == ERR_AGAIN)
-		return;
+	file->seen = r->seen;
 	file->stamp = r->stamp;
-	if (err != 0) {
+	if (err == ERR_BUSY)
+		return REST;
+	if (err == 0) {
+		keys_free(file->keys);
+		file->keys = r->keys;
+		log_event(LOG_INFO, "auth", "keys file read", LOG_S("file", file->path),
+		    LOG_I("keys", keys_count(file->keys)), LOG_END);
+	} else if (err != ERR_AGAIN) {
 		complain(file, r);
-		return;
 	}
-	keys_free(file->keys);
-	file->keys = r->keys;
-	log_event(LOG_INFO, "auth", "keys file read", LOG_S("file", file->path),
-	    LOG_I("keys", keys_count(file->keys)), LOG_END);
+	return NS_PER_S;
 }
 
 static void
@@ -90,15 +108,20 @@ watch(void *arg)
 {
 	const struct auth_scope *main = arg;
 	struct reading *r = calloc(1, sizeof(*r));
+	int64_t wait;
 
 	if (r == NULL)
 		return;
 	buf_init(&r->errors, 0);
 	/* At once, too: what we inherited may have been read long before we were started. */
-	do
-		for (struct auth_file *f = main->files; f != NULL; f = f->next)
-			look(f, r);
-	while (task_sleep_until(clock_mono() + NS_PER_S) == 0);
+	do {
+		wait = NS_PER_S;
+		for (struct auth_file *f = main->files; f != NULL; f = f->next) {
+			int64_t next = look(f, r);
+
+			wait = MIN(wait, next);
+		}
+	} while (task_sleep_until(clock_mono() + wait) == 0);
 	buf_fini(&r->errors);
 	free(r);
 }

@@ -1,6 +1,7 @@
 """Who may: sources of the auth step, API keys and their file, what a client is told, and how soon a change counts."""
 
 import os
+import time
 
 import pytest
 
@@ -132,6 +133,23 @@ def test_a_file_gone_bad_leaves_the_keys_in_force(gate, keys):
     assert put(sluice, "/key", X_API_Key=secrets["alice"]).status_code == 204
     keys.write_text(good.splitlines()[0] + "\n")
     wait_until(lambda: put(sluice, "/key", X_API_Key=secrets["alice"]).status_code == 401, "the empty file counts")
+
+
+@pytest.mark.sanitize
+def test_a_file_being_written_is_not_read(gate, keys):
+    """An editor empties the file and then writes it: at no time does that shut anybody out."""
+    sluice, secrets = gate
+    good = keys.read_text()
+    for i in range(40):
+        with keys.open("w") as f:
+            time.sleep(0.03)
+            f.write(good + f"# edition {i}\n")
+        assert put(sluice, "/key", X_API_Key=secrets["alice"]).status_code == 204
+        time.sleep(0.03)
+    keys.write_text(good + "# done\n")
+    sluice.wait_log("keys file read .*keys=2", 2)
+    assert put(sluice, "/key", X_API_Key=secrets["alice"]).status_code == 204
+    assert "keys=0" not in sluice.log() and "not read" not in sluice.log()
 
 
 def test_reload_reads_the_file(gate, keys):
