@@ -372,7 +372,7 @@ def test_the_next_number_is_fixed_before_it_is_sent(scene, scripted_store, tmp_p
     without_planted(scripted_store)
     found.account.check_bucket(found.bucket)
     keys = list(keys_by_bundle(scripted_store).values())[0]
-    assert len(keys) == 2 and keys[0] != keys[1], "after the crash it never asks for the old key again"
+    assert len(keys) >= 2 and keys[0] not in keys[1:], "after the crash it never asks for the old key again"
 
 
 def test_a_number_that_was_not_fixed_is_not_sent(scene, scripted_store, tmp_path):
