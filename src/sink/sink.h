@@ -1,5 +1,6 @@
 /*
- * Destinations. One interface, a table of functions a kind: s3 (sink/s3.c), dir (sink/dir.c).
+ * Destinations. One interface, a table of functions a kind. Those of objects put a file under a key: s3 (sink/s3.c), dir (sink/dir.c). Those of
+ * messages deliver one record at a time: http (sink/http.c), smtp (sink/smtp.c).
  */
 #ifndef SLUICE_SINK_SINK_H
 #define SLUICE_SINK_SINK_H
@@ -21,17 +22,35 @@ struct sink_item {
 	const unsigned char *sha256; /* if known already, else NULL */
 };
 
+/* One record, for a sink of messages. Everything is borrowed for the length of the call. */
+struct sink_message {
+	char id[2 * ID_LEN + 1]; /* the same for every attempt: Idempotency-Key, Message-ID */
+	struct str stream;       /* its name */
+	struct str method;       /* as it was taken in: PUT or POST */
+	struct str user;         /* empty: nobody */
+	struct str content_type; /* empty: none was given */
+	struct str
+	    traceparent;  /* of the request that brought it, or made for it then; empty: none */
+	int64_t received; /* UTC ns */
+	unsigned attempt; /* 1: the first; goes on counting when a dead letter is sent again */
+	struct str body;  /* the whole of it; or, where body.p is NULL: */
+	const char *path; /* length bytes of this file, from offset */
+	uint64_t offset, length; /* length: body.n otherwise */
+};
+
 enum sink_outcome {
 	SINK_CONFIRMED, /* it is there, and it is ours */
 	SINK_TAKEN,     /* another id has this key: fix the next n durably, then try that */
 	SINK_AGAIN,     /* unknown or busy: the same key with the same id again, after back-off */
 	SINK_HELD, /* the destination is misconfigured or refuses us: breaker opens, data stays */
-	SINK_PERMANENT /* this item cannot be delivered (message sinks) */
+	SINK_PERMANENT, /* this item cannot be delivered (message sinks) */
+	SINK_POISON     /* it cannot even be read as what the sink needs (message sinks) */
 };
 
 struct sink_result {
 	enum sink_outcome outcome;
 	int64_t retry_after; /* ns the destination asked for; 0 */
+	int status;          /* what it said, as HTTP or SMTP count; 0: nothing */
 	char why[240];       /* for log and health: "503 SlowDown", "connect to …: refused" */
 };
 
@@ -46,6 +65,11 @@ struct sink_ops {
 	int (*check)(struct conf *c, const struct conf_node *node, const struct sink_conf *conf);
 	/* In the shipper, once a destination. 0 or an error with why. */
 	int (*open)(const struct sink_conf *conf, struct sink **out, char *why, size_t cap);
+	/* Sinks of messages; put, probe are NULL then, and the stream's mode is message. One attempt at one message: parks; the result is always
+	 * filled: SINK_CONFIRMED, SINK_AGAIN, SINK_HELD, SINK_PERMANENT or SINK_POISON. Any number of tasks call it side by side. Where a task
+	 * is cancelled it returns soon, with SINK_AGAIN. */
+	void (*send)(struct sink *s, const struct sink_message *m, int64_t deadline,
+	    struct sink_result *out);
 	/* Steps 11 of the protocol (and the dir sink's own): parks; the result is always filled. */
 	void (*put)(struct sink *s, const struct sink_item *item, bool verify, int64_t deadline,
 	    struct sink_result *out);
