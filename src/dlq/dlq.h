@@ -64,6 +64,7 @@ struct dlq_entry {
 	int64_t dead;           /* when it came here */
 	int64_t last_attempt;   /* 0: none */
 	int64_t due;            /* reprocessing: not before; 0: now */
+	struct id job;          /* that it belongs to, or belonged last; zeros: none */
 	int64_t resolved;       /* resolved or discarded: when; else 0 */
 	struct str resolved_by; /* operator, or "rule:NAME" */
 	struct str reason;      /* of the last decision */
@@ -75,6 +76,7 @@ struct dlq_filter {
 	struct str stream, message_id; /* empty: any */
 	int state, type;               /* -1: any */
 	struct str q;          /* found, in any case, in error, ids, user or key; empty: all */
+	struct id job;         /* zeros: any */
 	int64_t after, before; /* dead >= after, < before; UTC ns; 0: no bound */
 };
 
@@ -131,6 +133,11 @@ struct dlq_decision {
 	struct str by, reason; /* operator or "rule:NAME"; cut to DLQ_NAME_MAX, DLQ_REASON_MAX */
 	bool force;            /* also what is poison, resolved or discarded */
 	int64_t due;           /* reprocess: not before; UTC ns; 0: now */
+	/* Reprocess: a job, by which its entries are known (jobs.h); spread: after `batch` entries (0: all) a pause of `delay` ns; at most `rate` a second (0: no cap). It is
+	 * the entries' due times that do this, so a job goes on after a restart. */
+	struct id job;
+	uint64_t batch, rate;
+	int64_t delay;
 };
 /* One result an id: 0; ERR_NOT_FOUND; ERR_BUSY: is being reprocessed; ERR_CONFLICT: resolved or discarded already; ERR_DENIED: poison, only
  * with force. Returns 0, or ERR_IO, ERR_NOSPACE (then nothing was changed). Any number of ids: one sync. Parks. */
