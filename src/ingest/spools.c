@@ -10,6 +10,7 @@
 #include "ingest/claim.h"
 #include "ingest/ingest_priv.h"
 #include "spool/metrics.h"
+#include "zone/durable.h"
 
 /* An I/O error makes the stream unhealthy for this long. */
 #define FAILURE_NS (10 * NS_PER_S)
@@ -87,6 +88,11 @@ committed(void *arg, const struct spool_commit *c)
 {
 	struct slot_spool *s = arg;
 
+	/* A shipper that delivers single records reads along. */
+	if (s->conf->mode == STREAM_MESSAGE && c->end > 0) {
+		durable_publish(self.zone, self.slot_number, s->conf->index, c->sequence, c->end);
+		zone_ring(self.zone, ZONE_SLOT_SHIPPER);
+	}
 	s->open += c->records;
 	series_add(s->metrics, SPOOL_METRIC_RECORDS, c->records);
 	series_add(s->metrics, SPOOL_METRIC_BYTES, c->bytes);

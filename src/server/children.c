@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "zone/durable.h"
 #include "zone/series.h"
 
 /* A child that lived less than this died quickly; it is started again later and later. */
@@ -201,6 +202,7 @@ bury(struct process *p, int status)
 	atomic_store(&slot->pid, 0);
 	/* From here on what the slot owned belongs to nobody. */
 	atomic_fetch_add(&slot->generation, 1);
+	durable_clear(children.zone, p->slot);
 	series_clear_slot(children.zone, p->slot);
 	if (children.policy->wanted(p, status, now))
 		p->respawn_at = respawn_time(p, now);

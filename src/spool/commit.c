@@ -104,9 +104,10 @@ settle_batch(struct spool *s, const struct batch *b, enum spool_fate fate)
 	}
 }
 
-/* Everyone who waits for this batch learns its result; then it is empty. */
+/* Everyone who waits for this batch learns its result; then it is empty. g: where it is now; NULL: it is not. */
 static void
-finish_batch(struct spool *s, struct batch *b, int result, enum spool_fate fate)
+finish_batch(struct spool *s, struct batch *b, const struct open_segment *g, int result,
+    enum spool_fate fate)
 {
 	struct list *node;
 
@@ -117,6 +118,9 @@ finish_batch(struct spool *s, struct batch *b, int result, enum spool_fate fate)
 	while ((node = list_pop(&b->waiting))) {
 		struct append_wait *w = CONTAINER_OF(node, struct append_wait, link);
 
+		if (g && w->place)
+			*w->place = (struct spool_place){ g->header.id,
+				g->records - b->records + w->index };
 		w->done = true;
 		w->result = result;
 	}
@@ -173,7 +177,7 @@ committed(struct spool *s, const struct commit_job *c, int64_t took)
 {
 	struct open_segment *g = c->segment;
 	const struct batch *b = c->batch;
-	struct spool_commit done = { b->records, b->bodies, took };
+	struct spool_commit done = { .records = b->records, .bytes = b->bodies, .ns = took };
 
 	g->end = MAX(g->end, (uint64_t)SEGMENT_HEADER_LEN) + b->n;
 	g->records += b->records;
@@ -182,6 +186,8 @@ committed(struct spool *s, const struct commit_job *c, int64_t took)
 	s->stats.commits++;
 	s->stats.records += b->records;
 	s->stats.bytes += b->n;
+	done.sequence = g->header.sequence;
+	done.end = g->end;
 	if (s->opt.added)
 		s->opt.added(s->opt.arg, c->bytes);
 	if (s->opt.committed)
@@ -229,7 +235,7 @@ conclude(struct spool *s, int err)
 		}
 	}
 	follow_load(s, c->batch);
-	finish_batch(s, c->batch, err ? spool_error(err) : OK, fate);
+	finish_batch(s, c->batch, err ? NULL : c->segment, err ? spool_error(err) : OK, fate);
 	look_ahead(s);
 }
 
@@ -283,7 +289,7 @@ have_segment(struct spool *s)
 		s->current->state = SEGMENT_CURRENT;
 	}
 	if (!s->current && s->make_err) {
-		finish_batch(s, s->filling, spool_error(s->make_err), SPOOL_LOST);
+		finish_batch(s, s->filling, NULL, spool_error(s->make_err), SPOOL_LOST);
 		waitq_wake_all(&s->space);
 		s->make_err = OK;
 	}

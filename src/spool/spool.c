@@ -201,9 +201,9 @@ batch_put(struct batch *b, const struct spool_record *r, int64_t time)
 
 /* Whoever is cancelled while waiting takes his name off the list; his record stays in the batch. */
 static int
-wait_committed(struct spool *s, struct batch *b)
+wait_committed(struct spool *s, struct batch *b, struct spool_place *place)
 {
-	struct append_wait w = { .done = false };
+	struct append_wait w = { .index = b->records - 1, .place = place };
 
 	list_push(&b->waiting, &w.link);
 	if (b->records >= s->kick)
@@ -255,5 +255,5 @@ spool_append(struct spool *s, const struct spool_record *r)
 	}
 	batch_put(s->filling, r, time);
 	s->pending += total;
-	return wait_committed(s, s->filling);
+	return wait_committed(s, s->filling, r->place);
 }

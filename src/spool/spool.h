@@ -22,8 +22,10 @@ enum spool_fate {
 /* What went to disk at once. */
 struct spool_commit {
 	uint64_t records;
-	uint64_t bytes; /* of their bodies */
-	int64_t ns;     /* from handing it to the helper to its end */
+	uint64_t bytes;    /* of their bodies */
+	int64_t ns;        /* from handing it to the helper to its end */
+	uint64_t sequence; /* of the segment they are in */
+	uint64_t end;      /* so much of that is on disk; 0: it is an upload's, complete */
 };
 
 struct spool_options {
@@ -58,8 +60,15 @@ int spool_prepare(const char *dir, bool object);
  * ERR_NOMEM, ERR_TOO_LARGE (dir). */
 int spool_new(const struct spool_options *opt, struct spool **out);
 
+/* Where a record is: its segment, and its number there. */
+struct spool_place {
+	struct id segment;
+	uint64_t number;
+};
+
 struct spool_record {
 	struct str user, attrs, body;
+	struct spool_place *place; /* filled in on success; NULL: nobody asks */
 };
 /* Parks until the record is durable (sync) and returns 0; ERR_NOSPACE, ERR_IO, ERR_TOO_LARGE (user or attrs), ERR_STOPPING; ERR_CANCELLED: the client left, the record may have been stored.
  * The record's memory may go once this returns. */
@@ -72,6 +81,8 @@ int spool_upload_begin(struct spool *s, struct str user, struct str attrs, uint6
     struct spool_upload **out);
 int spool_upload_write(
     struct spool_upload *u, const void *p, size_t n); /* parks; p is used up on return */
+/* Where its record will be. Never parks. */
+struct spool_place spool_upload_place(const struct spool_upload *u);
 /* Durable and visible on 0. Frees u in every case. Parks. */
 int spool_upload_commit(struct spool_upload *u);
 /* Frees u; never parks (files are removed by a helper). */

@@ -34,6 +34,8 @@ _Static_assert(
 /* An append that waits for its commit; on its task's stack. */
 struct append_wait {
 	struct list link;
+	uint64_t index; /* of its record in the batch */
+	struct spool_place *place;
 	bool done;
 	int result;
 };

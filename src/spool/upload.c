@@ -341,7 +341,9 @@ finish(void *arg)
 static void
 uploaded(struct spool *s, const struct spool_upload *u, int64_t took)
 {
-	struct spool_commit done = { 1, u->body_len, took };
+	struct spool_commit done = {
+		.records = 1, .bytes = u->body_len, .ns = took, .sequence = u->header.sequence
+	};
 
 	s->failed = 0;
 	s->stats.records++;
@@ -352,6 +354,12 @@ uploaded(struct spool *s, const struct spool_upload *u, int64_t took)
 		s->opt.committed(s->opt.arg, &done);
 	if (s->opt.sealed)
 		s->opt.sealed(s->opt.arg, 1);
+}
+
+struct spool_place
+spool_upload_place(const struct spool_upload *u)
+{
+	return (struct spool_place){ u->header.id, 0 };
 }
 
 int
@@ -411,6 +419,8 @@ upload_whole(struct spool *s, const struct spool_record *r)
 
 	if (err)
 		return err;
+	if (r->place)
+		*r->place = spool_upload_place(u);
 	(void)spool_upload_write(u, r->body.p, r->body.n);
 	return spool_upload_commit(u);
 }

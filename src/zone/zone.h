@@ -45,6 +45,8 @@ struct zone_slot {
 	_Atomic uint32_t connections, active;
 	_Atomic uint64_t
 	    added[ZONE_MAX_STREAMS]; /* by the slot: bytes put into the stream since start */
+	/* by the slot, through zone/durable.h */
+	_Atomic uint64_t durable[ZONE_MAX_STREAMS];
 };
 
 struct zone;

@@ -7,6 +7,7 @@ static int64_t fake_wall;
 static uint64_t fake_room;
 static unsigned sealed_calls, orphaned_calls;
 static uint64_t added_bytes, committed_records, committed_bytes, sealed_records, orphaned_records;
+static struct spool_commit last_commit;
 
 static int64_t
 wall(void *arg)
@@ -52,6 +53,7 @@ count_committed(void *arg, const struct spool_commit *c)
 	assert_true(c->ns > 0);
 	committed_records += c->records;
 	committed_bytes += c->bytes;
+	last_commit = *c;
 }
 
 static struct spool *
@@ -179,6 +181,96 @@ test_size(void **state)
 		assert_int_equal(h.at[i].frame.number, i % 2);
 	}
 	harvest_free(&h);
+}
+
+/* ---- places ---- */
+
+#define PLACED 12
+
+struct placed {
+	struct spool_place place[PLACED];
+	uint64_t sequence[PLACED], end[PLACED]; /* what was on disk when its append returned */
+};
+
+static void
+note_places(void *arg)
+{
+	struct spool_options opt = options(tmp.dir);
+	struct placed *p = arg;
+	struct spool *s;
+
+	opt.segment_size = 200;
+	s = open_spool(opt);
+	for (unsigned i = 0; i < PLACED; i++) {
+		char body[16];
+		struct spool_record r;
+
+		snprintf(body, sizeof(body), "body %u", i);
+		r = record("u", body);
+		r.place = &p->place[i];
+		assert_int_equal(spool_append(s, &r), 0);
+		p->sequence[i] = last_commit.sequence;
+		p->end[i] = last_commit.end;
+	}
+	close_spool(s);
+}
+
+static void
+test_places(void **state)
+{
+	static struct placed p;
+	struct harvest h;
+
+	(void)state;
+	run(note_places, &p);
+	h = harvest(tmp.dir, NAME_SEALED);
+	assert_int_equal(h.n, PLACED);
+	assert_true(h.files > 2);
+	for (size_t i = 0; i < h.n; i++) {
+		size_t total = segment_frame_total(&h.at[i].frame);
+
+		assert_memory_equal(&h.at[i].header.id, &p.place[i].segment, sizeof(struct id));
+		assert_int_equal(h.at[i].frame.number, p.place[i].number);
+		assert_int_equal(h.at[i].header.sequence, p.sequence[i]);
+		/* All frames are of the same length but two. */
+		assert_true(p.end[i] >= SEGMENT_HEADER_LEN + (p.place[i].number + 1) * (total - 1));
+		assert_true(p.end[i] <= SEGMENT_HEADER_LEN + (p.place[i].number + 1) * total);
+	}
+	harvest_free(&h);
+}
+
+static void
+place_together(void *arg)
+{
+	struct spool *s = arg;
+	struct spool_place place = { .number = 99 };
+	struct spool_record r = record("u", "together");
+	static unsigned next;
+
+	r.place = &place;
+	assert_int_equal(spool_append(s, &r), 0);
+	assert_int_equal(place.number, next++); /* of one batch: in the order of their appends */
+}
+
+static void
+several_places(void *arg)
+{
+	struct spool *s = open_spool(options(tmp.dir));
+
+	(void)arg;
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(task_go("append", place_together, s, NULL), 0);
+	while (committed_records < 20)
+		task_yield();
+	assert_true(spool_get_stats(s).commits < 20);
+	close_spool(s);
+}
+
+static void
+test_places_of_a_batch(void **state)
+{
+	(void)state;
+	run(several_places, NULL);
 }
 
 static void
@@ -545,6 +637,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		FOLDER_TEST(test_many),
 		FOLDER_TEST(test_size),
+		FOLDER_TEST(test_places),
+		FOLDER_TEST(test_places_of_a_batch),
 		FOLDER_TEST(test_hours),
 		FOLDER_TEST(test_hour_in_one_turn),
 		FOLDER_TEST(test_interval),
