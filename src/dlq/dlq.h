@@ -23,7 +23,7 @@
 
 enum dlq_type { DLQ_TRANSIENT, DLQ_PERMANENT, DLQ_POISON, DLQ_TYPES };
 enum dlq_state { DLQ_PENDING, DLQ_REPROCESSING, DLQ_RESOLVED, DLQ_DISCARDED, DLQ_STATES };
-/* What its payload is: one record, in memory or a file; or a file that stood in uploading/ (a bundle's gzip, an object's segment). */
+/* What its payload is: one record, in memory or a file; or a whole file: a bundle's gzip, an object's segment, or a damaged one (poison). */
 enum dlq_kind { DLQ_MESSAGE, DLQ_BUNDLE, DLQ_OBJECT, DLQ_KINDS };
 
 #define DLQ_ERROR_MAX 240
@@ -41,7 +41,9 @@ struct dlq_letter {
 	unsigned attempts;
 	int64_t first_attempt, last_attempt; /* UTC ns; 0: none was made */
 	/* The record, with what belongs to it: m.id is the message's id; m.body, or m.path, m.offset, m.length, its payload. Of a bundle or object:
-	 * m.id is the bundle's, key the object's key, m.path its file, which is moved into the store; list: the bundle's list file, moved too. */
+	 * m.id is the bundle's, key the object's key, m.path its file, which gets a second name in the store (a link: all is below state_dir); list:
+	 * the bundle's list file, or an object's number, linked too; NULL: none. The caller's own names are his to remove, once dlq_add has
+	 * returned 0: until then the store has none, or forgets it. */
 	struct sink_message m;
 	struct str key;
 	const char *list;
@@ -59,9 +61,12 @@ struct dlq_entry {
 	int status;
 	unsigned attempts;    /* all that were ever made */
 	unsigned reprocessed; /* how often it was sent again, by rule or hand */
+	unsigned by_rule;     /* of these by a rule: dlq_decision.by begins with "rule:" */
 	uint64_t size, records;
-	int64_t created;        /* when the record was taken in; UTC ns, as all of these */
-	int64_t dead;           /* when it came here */
+	int64_t created; /* when the record was taken in; UTC ns, as all of these */
+	int64_t dead;    /* when it came here */
+	int64_t
+	    since; /* when it came into the state it is in: pending since it came, or came back */
 	int64_t last_attempt;   /* 0: none */
 	int64_t due;            /* reprocessing: not before; 0: now */
 	struct id job;          /* that it belongs to, or belonged last; zeros: none */
@@ -90,6 +95,14 @@ uint64_t dlq_list(struct dlq *d, const struct dlq_filter *f, uint64_t skip, unsi
 int dlq_find(struct dlq *d, struct id id, struct dlq_entry *out);
 /* The payload of a message: count bytes from offset `at` into p, fewer at its end. Parks. Bundles: of the gzip file. */
 ssize_t dlq_read(struct dlq *d, struct id id, uint64_t at, void *p, size_t n);
+
+/* Where the store keeps the files of a bundle or object; empty: it has none (any more). Whoever sends the entry again links them back to
+ * where they were; a newer list, if the key's number has moved on, he renames over this one before dlq_end(DLQ_FAILED). 0 or ERR_NOT_FOUND.
+ * Never parks. */
+struct dlq_files {
+	char file[400], list[400];
+};
+int dlq_find_files(struct dlq *d, struct id id, struct dlq_files *out);
 
 /* What happened to an entry, oldest first, attempts that were made before it came here included as far as they are told. */
 enum dlq_event_kind {
@@ -146,13 +159,13 @@ int dlq_reprocess(
 /* Pending ones (force: also those being reprocessed that are not on their way this moment). */
 int dlq_discard(
     struct dlq *d, const struct id *ids, size_t n, const struct dlq_decision *how, int *results);
-/* Reprocessing, not on its way this moment: back to pending. ERR_CONFLICT: is not being reprocessed; ERR_BUSY: is on its way. */
+/* Reprocessing, not on its way this moment: back to pending, and of no job any more. ERR_CONFLICT: is not being reprocessed; ERR_BUSY: is on its way. */
 int dlq_cancel(
     struct dlq *d, const struct id *ids, size_t n, const struct dlq_decision *how, int *results);
 
 /* ---- delivery (message/, ship/) ---- */
 
-/* Durable on 0; the payload is copied (a message) or moved (a file). An id that is there already: 0, nothing changes. Many callers at
+/* Durable on 0; the payload is copied (a message) or linked (a file). An id that is there already: 0, nothing changes. Many callers at
  * once share one sync. Past max_messages the oldest message makes room (resolved and discarded ones first), counted and logged. Parks. */
 int dlq_add(struct dlq *d, const struct dlq_letter *l);
 /* The next entry of the stream that is to be delivered again and is due; it is on its way until dlq_end or dlq_give_back. False: none is; *next: when
