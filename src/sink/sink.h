@@ -24,11 +24,12 @@ struct sink_item {
 
 /* One record, for a sink of messages. Everything is borrowed for the length of the call. */
 struct sink_message {
-	char id[2 * ID_LEN + 1]; /* the same for every attempt: Idempotency-Key, Message-ID */
-	struct str stream;       /* its name */
-	struct str method;       /* as it was taken in: PUT or POST */
-	struct str user;         /* empty: nobody */
-	struct str content_type; /* empty: none was given */
+	char id[2 * ID_LEN + 1];     /* the same for every attempt: Idempotency-Key, Message-ID */
+	struct str stream;           /* its name */
+	struct str method;           /* as it was taken in: PUT or POST */
+	struct str user;             /* empty: nobody */
+	struct str content_type;     /* empty: none was given */
+	struct str content_encoding; /* of the body as it is here; empty: none */
 	struct str
 	    traceparent;  /* of the request that brought it, or made for it then; empty: none */
 	int64_t received; /* UTC ns */
@@ -81,9 +82,10 @@ struct sink_ops {
 
 struct sink_conf {
 	const struct sink_ops *ops;
-	struct str prefix;      /* s3: of keys */
-	struct str destination; /* for log and metrics: "s3:store/bucket", "dir:/path" */
-	void *arg;              /* the kind's own */
+	struct str prefix;              /* s3: of keys */
+	struct str destination;         /* for log and metrics: "s3:store/bucket", "dir:/path" */
+	void *arg;                      /* the kind's own */
+	const struct conf_scope *scope; /* the stream's: has the resolver, the classify rules */
 };
 
 struct sink {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "s3/store.h"
+#include "sink/classify.h"
 
 struct stream_scope {
 	struct stream_conf *first; /* of the main scope only: all streams in order */
@@ -105,10 +106,9 @@ set_sink(struct conf *c, const struct conf_node *node, struct conf_scope *scope,
 	struct sink_conf *sink = arena_alloc(conf_arena(c), sizeof(*sink));
 	struct str kind = node->args[0];
 
-	(void)scope;
 	if (!sink)
 		return ERR_NOMEM;
-	sink->ops = sink_find_kind(kind);
+	*sink = (struct sink_conf){ .ops = sink_find_kind(kind), .scope = scope };
 	if (!sink->ops && (str_is(kind, "http") || str_is(kind, "smtp"))) {
 		conf_error(c, node,
 		    "\"sink %.*s\" comes with a later release, allowed now: s3, dir",
@@ -305,6 +305,12 @@ finish_stream(struct conf *c, struct stream_conf *s)
 	}
 	if ((err = s->sink->ops->check(c, s->sink_node, s->sink)))
 		return err;
+	if (!s->sink->ops->send && classify_rules(s->sink->scope)) {
+		conf_error(c, s->node,
+		    "\"classify\" of stream \"%.*s\" needs a sink of messages: http or smtp",
+		    STR_ARG(s->name));
+		return ERR_CONFIG;
+	}
 	warn_shared(c, s);
 	return 0;
 }
@@ -393,5 +399,6 @@ void
 stream_conf_register(void)
 {
 	store_conf_register();
+	classify_conf_register();
 	conf_register(&stream_module);
 }
