@@ -204,9 +204,10 @@ reply(struct http_request *r, struct answer *a, int status)
 }
 
 static int
-run(struct http_request *r, const struct api_endpoint *row, struct str id, bool trusted)
+run(struct http_request *r, const struct api_endpoint *row, const struct api_call *call,
+    bool trusted)
 {
-	struct answer a = { .call = { .request = r, .id = id } };
+	struct answer a = { .call = *call };
 	int err;
 
 	a.call.operator= trusted ? STR("local") : auth_key_name(r);
@@ -220,26 +221,37 @@ run(struct http_request *r, const struct api_endpoint *row, struct str id, bool 
 
 /* Who may not come in is not told what there is. */
 static int
-handle(struct http_request *r, void *arg)
+serve(struct http_request *r, struct str path, bool trusted)
 {
-	bool trusted = arg != NULL;
+	struct api_call call = { .request = r, .path = path };
 	const struct api_endpoint *row;
 	struct buf allow;
-	struct str id;
 	char room[64];
 	int err;
 
 	r->uncounted = true; /* who looks is not what is looked at */
 	buf_init_fixed(&allow, room, sizeof(room));
-	row = find(r->head->method, api_path(r), &id, &allow);
+	row = find(r->head->method, path, &call.id, &allow);
 	http_add_header(r, "Cache-Control", STR("no-store"));
 	http_add_header(r, "X-Content-Type-Options", STR("nosniff"));
 	err = check_authority(r, row, trusted);
 	if (err != 0)
 		return err;
 	if (row != NULL)
-		return run(r, row, id, trusted);
+		return run(r, row, &call, trusted);
 	return allow.n > 0 ? refuse_method(r, &allow) : reply_error(r, 404, http_reason(404));
+}
+
+int
+api_serve(struct http_request *r, struct str path)
+{
+	return serve(r, path, false);
+}
+
+static int
+handle(struct http_request *r, void *arg)
+{
+	return serve(r, api_path(r), arg != NULL);
 }
 
 /* ---- GET /api/ ---- */

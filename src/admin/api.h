@@ -16,6 +16,7 @@
 /* One call under way. */
 struct api_call {
 	struct http_request *request;
+	struct str path;          /* "/api/…", decoded, wherever the API is mounted */
 	struct str id;            /* what stands for {id} in the row's path, decoded */
 	struct str operator;      /* who calls: the key's name; "local" over the admin socket */
 	struct json_writer *json; /* the answer: one document */
@@ -47,6 +48,10 @@ int api_query_number(struct api_call *call, const char *name, uint64_t absent, u
     uint64_t max, uint64_t *out);
 /* The request's body, valid JSON of at most max bytes; an empty body is "{}". 0, or what the endpoint is to return. Parks. */
 int api_body(struct api_call *call, size_t max, struct str *out);
+
+/* Answers the request as `admin_api` does, to whoever has a key of the row's role; path: "/api/…". For handlers that have the API beneath
+ * them. Parks. */
+int api_serve(struct http_request *r, struct str path);
 
 /* `admin_api`: the row, and the API's own endpoints. */
 extern struct conf_module api_module;
