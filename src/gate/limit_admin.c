@@ -116,6 +116,7 @@ limit_admin_list(struct json_writer *w, unsigned top)
 	for (const struct limit_policy *p = limit_main(limit_conf())->policies; p; p = p->next)
 		put_policy(w, p);
 	json_close(w);
+	limit_metrics_write_hits(w);
 	json_open(w, "top", '[');
 	for (unsigned i = 0; i < n; i++)
 		put_talker(w, &talkers[i], limit_now(s));

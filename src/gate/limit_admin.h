@@ -17,8 +17,9 @@ const char *limit_admin_state(void);
  *	{"store":{"state":"ok"|"unusable"|"off","bytes":…,"cells":…,"used":…,"wide_cells":…,"wide_used":…,"evicted":…,"full":…,"resets":…},
  *	 "policies":[{"name":…,"limits":[{"policy":"per-ip","limit":60,"count":60,"period":60.000,"window":"bucket"|"sliding"},…],
  *	              "penalty":{"after":…,"for":…}|null,"adaptive":false,"scale_percent":100},…],
+ *	 "hits":[{"endpoint":…,"policy":"per-ip","result":"allowed"|"limited"|"penalty"|"bypassed"|"fallback","count":…},…],
  *	 "top":[{"key":…,"policy":"per-ip","recent":…,"requests":…,"limited":…,"limit":…,"remaining":…,"retry_after":0.000,"seen":…},…]}
- * top: at most so many talkers, those with the most recent requests first. 0, or ERR_NOMEM with nothing written.
+ * top: at most so many talkers, those with the most recent requests first. hits: ever counted, as rate_limit_hits_total. 0, or ERR_NOMEM with nothing written.
  * May park. */
 int limit_admin_list(struct json_writer *w, unsigned top);
 

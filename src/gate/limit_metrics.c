@@ -1,6 +1,7 @@
 /*
  * What rate limits count.
  */
+#include "base/json_write.h"
 #include "gate/limit.h"
 #include "gate/limit_priv.h"
 #include "zone/janitor.h"
@@ -126,6 +127,28 @@ limit_count_fallback(int fallback)
 {
 	series_add(
 	    series_get(&fallbacks, fallback == LIMIT_OPEN ? STR("open") : STR("closed")), 0, 1);
+}
+
+/* ---- for the operator ---- */
+
+void
+limit_metrics_write_hits(struct json_writer *w)
+{
+	struct series_view v;
+	uint32_t cursor = 0;
+
+	json_open(w, "hits", '[');
+	while (series_next(&hits, &cursor, &v)) {
+		struct str rest = v.key;
+
+		json_open(w, NULL, '{');
+		json_put_str(w, "endpoint", str_split(&rest, '\0'));
+		json_put_str(w, "result", str_split(&rest, '\0'));
+		json_put_str(w, "policy", rest);
+		json_put_u64(w, "count", series_value(&hits, &v, 0));
+		json_close(w);
+	}
+	json_close(w);
 }
 
 /* ---- by the janitor: what all keep together ---- */

@@ -11,6 +11,8 @@
 #include "net/cidr.h"
 #include "zone/series.h"
 
+struct json_writer;
+
 /* ---- configuration: limit_policy.c, limit_conf.c ---- */
 
 #define LIMIT_NAME_MAX 64 /* of a policy, of an endpoint= */
@@ -181,6 +183,8 @@ uint32_t limit_scale(const struct limit_policy *p, uint32_t load);
 /* ---- limit_metrics.c ---- */
 
 void limit_metrics_register(void);
+/* Writes the member "hits" (limit_admin.h). */
+void limit_metrics_write_hits(struct json_writer *w);
 void limit_observe(struct limit_bound *b, int64_t ns);
 void limit_count_hit(struct limit_rule *rule, enum limit_outcome outcome);
 void limit_count_fallback(int fallback);

@@ -142,6 +142,8 @@ def test_limits(server, embedded):
     assert (policy["name"], limits["store"]["state"]) == ("api", "ok")
     talker = next(t for t in limits["top"] if t["key"].endswith(":127.0.0.1"))
     assert (talker["requests"], talker["limited"], talker["remaining"]) == (3, 1, 0) and talker["retry_after"] > 0
+    hits = {(h["policy"], h["result"]): h["count"] for h in limits["hits"] if h["endpoint"] == "health"}
+    assert hits == {("per-ip", "allowed"): 2, ("per-ip", "limited"): 1}
     for bad, status in (("", 400), ("?pattern=x", 400), (f"?pattern=ratelimit:{'x' * 300}", 400)):
         answer = api(sluice, f"/api/limits{bad}", "DELETE")
         assert answer.status == status and "pattern" in answer.json["error"]
