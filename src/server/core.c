@@ -11,6 +11,7 @@
 #include "admin/api.h"
 #include "admin/limits.h"
 #include "admin/status.h"
+#include "admin/traffic.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "gate/access.h"
@@ -183,6 +184,7 @@ core_register(void)
 	api_conf_register();
 	admin_status_register();
 	admin_limits_register();
+	admin_traffic_register();
 }
 
 const struct core_conf *

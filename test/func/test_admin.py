@@ -130,6 +130,28 @@ def test_streams(server, scripted_store):
     sluice.reap()
 
 
+def test_traffic(sluice):
+    """Counts that only grow; who asks for them is not among them."""
+
+    def requests(method, status):
+        found = [r["count"] for r in api(sluice, "/api/traffic").json["requests"] if (r["method"], r["status"]) == (method, status)]
+        return sum(found)
+
+    assert [sluice.put("/usage", b"12345").status_code for _ in range(3)] == [204] * 3
+    assert sluice.put("/usage", b"x", user=None).status_code == 401
+    assert sluice.get("/nowhere").status_code == 404
+    assert (requests("PUT", 204), requests("PUT", 401), requests("GET", 404), requests("GET", 503)) == (3, 1, 1, 0)
+    traffic = api(sluice, "/api/traffic").json
+    buckets = traffic["duration"]["buckets"]
+    assert [b["le"] for b in buckets] == [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, None]
+    assert sum(b["count"] for b in buckets) == sum(r["count"] for r in traffic["requests"]) == 5
+    assert 0 < traffic["duration"]["sum_seconds"] < 60 and traffic["received_bytes"] > 15 < traffic["sent_bytes"]
+    assert traffic["connections"]["accepted"] >= traffic["connections"]["handled"] > 0
+    usage = next(s for s in traffic["streams"] if s["name"] == "usage")
+    assert (usage["records"], usage["bytes"], usage["rejected"]) == (3, 15, 1)
+    assert [s["name"] for s in traffic["streams"]] == ["usage", "error", "specimen"]
+
+
 LIMITS = "limit_policy api { per_ip 2r/h; } limit api;"
 
 
