@@ -42,5 +42,8 @@ void clock_amz(int64_t wall_ns, char out[CLOCK_AMZ_LEN + 1]);
 void clock_hour(int64_t wall_ns, char out[CLOCK_HOUR_LEN + 1]);
 /* IMF-fixdate, RFC 850 or asctime form (RFC 9110, 5.6.7): 0 or ERR_BAD. */
 int clock_parse_http(struct str s, int64_t *wall_ns);
+/* 2026-11-22T01:02:03Z, with up to nine digits of a fraction and Z or an offset such as +09:00, either case (RFC 3339, 5.6); no leap seconds; from
+ * 1970 on: 0 or ERR_BAD. */
+int clock_parse_rfc3339(struct str s, int64_t *wall_ns);
 
 #endif

@@ -121,6 +121,54 @@ http_dates_come_back(void **state)
 }
 
 static void
+rfc3339_times_that_are(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t at;
+	} cases[] = {
+		{ "1970-01-01T00:00:00Z", 0 },
+		{ "2026-11-22T01:02:03Z", INT64_C(1795309323) * NS_PER_S },
+		{ "2026-11-22t01:02:03.5z", INT64_C(1795309323) * NS_PER_S + NS_PER_S / 2 },
+		{ "2026-11-22T01:02:03.000000001Z", INT64_C(1795309323) * NS_PER_S + 1 },
+		/* RFC 3339, 5.8 */
+		{ "1985-04-12T23:20:50.52Z", INT64_C(482196050) * NS_PER_S + 520 * NS_PER_MS },
+		{ "1996-12-19T16:39:57-08:00", INT64_C(851042397) * NS_PER_S },
+		{ "2024-02-29T00:00:00+23:59", INT64_C(1709078460) * NS_PER_S },
+	};
+	char text[CLOCK_RFC3339_LEN + 1];
+	int64_t at;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(clock_parse_rfc3339(str_of(cases[i].text), &at), 0);
+		assert_true(at == cases[i].at);
+		clock_rfc3339(at, text);
+		assert_int_equal(clock_parse_rfc3339(str_of(text), &at), 0);
+		assert_true(at == cases[i].at - cases[i].at % NS_PER_MS);
+	}
+}
+
+static void
+rfc3339_times_that_are_not(void **state)
+{
+	static const char *const bad[] = { "", "2026", "2026-11-22", "2026-11-22T01:02:03",
+		"2026-11-22 01:02:03Z", "2026-11-22T01:02Z", "2026-11-22T01:02:03.Z",
+		"2026-11-22T01:02:03.1234567890Z", "2026-11-22T01:02:03ZZ", "2026-11-22T01:02:03+9",
+		"2026-11-22T01:02:03+24:00", "2026-11-22T01:02:03+0900", "2026-13-22T01:02:03Z",
+		"2026-00-22T01:02:03Z", "2026-02-29T01:02:03Z", "2026-11-31T01:02:03Z",
+		"2026-11-22T24:00:00Z", "2026-11-22T01:60:03Z", "2026-11-22T01:02:60Z",
+		"1969-12-31T23:59:59Z", "1970-01-01T00:00:00+00:01", "9999-01-01T00:00:00Z",
+		"-026-11-22T01:02:03Z", "2026-11-22T01:02:03-08:60" };
+	int64_t at;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (clock_parse_rfc3339(str_of(bad[i]), &at) != ERR_BAD)
+			fail_msg("\"%s\" is taken", bad[i]);
+}
+
+static void
 cached_values_stand_still(void **state)
 {
 	int64_t mono = clock_cached_mono(), wall = clock_cached_wall();
@@ -144,6 +192,8 @@ main(void)
 		cmocka_unit_test(http_dates_that_are),
 		cmocka_unit_test(http_dates_that_are_not),
 		cmocka_unit_test(http_dates_come_back),
+		cmocka_unit_test(rfc3339_times_that_are),
+		cmocka_unit_test(rfc3339_times_that_are_not),
 		cmocka_unit_test(cached_values_stand_still),
 	};
 
