@@ -35,7 +35,11 @@ struct http_exchange {
 	size_t head_n;         /* private: how many they are */
 	struct buf reply;      /* its body, up to reply_max bytes */
 	size_t reply_max;      /* more than this: kept truncated, connection closed */
-	char why[160];         /* text for the log when it failed */
+	/* Where set, the body goes here piece by piece in place of reply; head is the answer's. 0 goes on, an error ends the exchange with it. May
+	 * park, for as long as it likes: the next piece is not read meanwhile. */
+	int (*take)(void *arg, struct str piece);
+	void *take_arg;
+	char why[160]; /* text for the log when it failed */
 	/* some byte of the request may have reached the peer: the outcome is unknown on error */
 	bool sent;
 };

@@ -1,6 +1,6 @@
 /*
  * The receiving half of an exchange: the head into x->raw, the body (by length, chunked, or up to
- * the end of the connection) into x->reply. Called by client.c.
+ * the end of the connection) into x->reply, or to x->take. Called by client.c.
  */
 #include <stdlib.h>
 
@@ -58,14 +58,16 @@ http_receive_head(struct http_link *l, struct http_exchange *x)
 	}
 }
 
-/* Bytes of the body: kept up to the limit. False: there was more. */
-static bool
+/* Bytes of the body: handed on, or kept up to the limit. ERR_TOO_LARGE: there was more. */
+static int
 keep(struct http_exchange *x, struct str data)
 {
 	size_t n = MIN(data.n, x->reply_max - x->reply.n);
 
+	if (x->take != NULL)
+		return data.n > 0 ? x->take(x->take_arg, data) : 0;
 	buf_put(&x->reply, data.p, n);
-	return n == data.n && !buf_failed(&x->reply);
+	return n == data.n && !buf_failed(&x->reply) ? 0 : ERR_TOO_LARGE;
 }
 
 /* What came with the head, and then pieces from the socket. */
@@ -95,14 +97,16 @@ static int
 read_length(struct source *s, uint64_t left)
 {
 	ssize_t n;
+	int err;
 
 	while (left) {
 		n = pull(s, left);
 		if (n <= 0)
 			return n < 0 ? (int)n : ERR_CLOSED;
 		n = (ssize_t)MIN((uint64_t)n, left);
-		if (!keep(s->x, str_make(s->now.p, (size_t)n)))
-			return ERR_TOO_LARGE;
+		err = keep(s->x, str_make(s->now.p, (size_t)n));
+		if (err != 0)
+			return err;
 		s->now = str_from(s->now, (size_t)n);
 		left -= (uint64_t)n;
 	}
@@ -115,6 +119,7 @@ read_chunked(struct source *s)
 	struct chunk_decoder d;
 	struct str data;
 	ssize_t n;
+	int err;
 
 	chunk_init(&d);
 	while (!chunk_done(&d)) {
@@ -124,8 +129,9 @@ read_chunked(struct source *s)
 		n = chunk_feed(&d, s->now.p, s->now.n, &data);
 		if (n < 0)
 			return ERR_PROTOCOL;
-		if (!keep(s->x, data))
-			return ERR_TOO_LARGE;
+		err = keep(s->x, data);
+		if (err != 0)
+			return err;
 		s->now = str_from(s->now, (size_t)n);
 	}
 	return 0;
@@ -135,10 +141,12 @@ static int
 read_to_end(struct source *s)
 {
 	ssize_t n;
+	int err;
 
 	while ((n = pull(s, PIECE)) > 0) {
-		if (!keep(s->x, s->now))
-			return ERR_TOO_LARGE;
+		err = keep(s->x, s->now);
+		if (err != 0)
+			return err;
 		s->now = str_make(NULL, 0);
 	}
 	return (int)n;
@@ -180,7 +188,7 @@ http_receive_body(struct http_link *l, struct http_exchange *x, bool *keep_link)
 	/* Bytes behind the answer were not asked for: the connection is not to be trusted. */
 	*keep_link = err == 0 && x->head.keep_alive && s.now.n == 0;
 	free(s.piece);
-	if (err == ERR_TOO_LARGE)
+	if (err == ERR_TOO_LARGE && x->take == NULL)
 		return 0;
 	return err < 0 ? http_explain(x, "receive the answer's body", err) : 0;
 }

@@ -184,6 +184,49 @@ long_replies_are_cut(void)
 	http_client_free(c);
 }
 
+struct taken {
+	struct http_exchange *x;
+	struct buf all;
+	size_t enough; /* beyond it: no more */
+};
+
+static int
+take_piece(void *arg, struct str piece)
+{
+	struct taken *t = arg;
+
+	assert_int_equal(t->x->head.status, 200);
+	assert_true(piece.n > 0);
+	buf_put_str(&t->all, piece);
+	task_yield();
+	return t->all.n > t->enough ? ERR_NOSPACE : 0;
+}
+
+static void
+replies_are_handed_on_in_pieces(void)
+{
+	static const char *const places[] = { "/echo", "/pieces" };
+	struct http_client *c = client_to(site.port);
+	char *text = pattern(50000);
+	struct taken t;
+
+	for (size_t i = 0; i < 4; i++) {
+		t = (struct taken){ exchange("PUT", places[i % 2]), { 0 }, i < 2 ? 50000 : 20000 };
+		t.x->body = str_make(text, 50000);
+		t.x->reply_max = 0;
+		t.x->take = take_piece;
+		t.x->take_arg = &t;
+		assert_int_equal(http_exchange(c, t.x), i < 2 ? 0 : ERR_NOSPACE);
+		assert_int_equal(t.x->reply.n, 0);
+		assert_true(str_eq(buf_str(&t.all), str_make(text, t.all.n)));
+		assert_true(i < 2 ? t.all.n == 50000 : t.all.n > 20000);
+		done(t.x);
+		buf_fini(&t.all);
+	}
+	free(text);
+	http_client_free(c);
+}
+
 static void
 bodies_from_files(void)
 {
@@ -513,6 +556,7 @@ idle_ones_expire(void)
 	}
 SITE_TEST(methods_and_reuse)
 SITE_TEST(long_replies_are_cut)
+SITE_TEST(replies_are_handed_on_in_pieces)
 SITE_TEST(bodies_from_files)
 SITE_TEST(deadlines)
 SITE_TEST(nobody_there)
@@ -530,6 +574,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_methods_and_reuse),
 		cmocka_unit_test(test_long_replies_are_cut),
+		cmocka_unit_test(test_replies_are_handed_on_in_pieces),
 		cmocka_unit_test(test_bodies_from_files),
 		cmocka_unit_test(test_deadlines),
 		cmocka_unit_test(test_nobody_there),
