@@ -29,6 +29,7 @@ enum dlq_kind { DLQ_MESSAGE, DLQ_BUNDLE, DLQ_OBJECT, DLQ_KINDS };
 #define DLQ_ERROR_MAX 240
 #define DLQ_NAME_MAX 128 /* operators, rules, users: longer ones are cut */
 #define DLQ_REASON_MAX 500
+#define DLQ_INLINE_MAX (256u * 1024) /* the payload of a longer message is a file of its own */
 
 /* A new entry. Everything is borrowed. */
 struct dlq_letter {
@@ -46,7 +47,7 @@ struct dlq_letter {
 	 * returned 0: until then the store has none, or forgets it. */
 	struct sink_message m;
 	struct str key;
-	const char *list;
+	const char *list; /* NULL: none */
 	uint64_t records; /* in a bundle; else 1 */
 };
 
@@ -93,12 +94,13 @@ uint64_t dlq_list(struct dlq *d, const struct dlq_filter *f, uint64_t skip, unsi
     dlq_visit_fn *visit, void *arg);
 /* 0 or ERR_NOT_FOUND. Never parks. */
 int dlq_find(struct dlq *d, struct id id, struct dlq_entry *out);
-/* The payload of a message: count bytes from offset `at` into p, fewer at its end. Parks. Bundles: of the gzip file. */
+/* The payload of a message: count bytes from offset `at` into p, fewer at its end. Bundles: of the gzip file. Parks. ERR_NOT_FOUND: no such
+ * entry, or somebody removed its file; ERR_CORRUPT: it is not what was stored; ERR_IO, ERR_NOMEM. */
 ssize_t dlq_read(struct dlq *d, struct id id, uint64_t at, void *p, size_t n);
 
-/* Where the store keeps the files of a bundle or object; empty: it has none (any more). Whoever sends the entry again links them back to
- * where they were; a newer list, if the key's number has moved on, he renames over this one before dlq_end(DLQ_FAILED). 0 or ERR_NOT_FOUND.
- * Never parks. */
+/* Where the store keeps the files of a bundle or object, or the payload of a long message; empty: it has none (any more). Whoever sends the
+ * entry again links them back to where they were; a newer list, if the key's number has moved on, he renames over this one before
+ * dlq_end(DLQ_FAILED). 0 or ERR_NOT_FOUND. Never parks. */
 struct dlq_files {
 	char file[400], list[400];
 };
@@ -123,15 +125,20 @@ struct dlq_event {
 	int status;
 	struct str by, reason, error; /* empty where there is none */
 };
-/* Parks. 0, ERR_NOT_FOUND, ERR_IO. */
-int dlq_history(
-    struct dlq *d, struct id id, void (*visit)(void *arg, const struct dlq_event *e), void *arg);
+/* "dead", "reprocess", …. Never NULL. */
+const char *dlq_event_name(enum dlq_event_kind k);
+/* Only the newest events of an entry are kept: *left_out (may be NULL), how many older ones are not. Parks; e is good for the call only.
+ * 0, ERR_NOT_FOUND, ERR_IO. */
+int dlq_history(struct dlq *d, struct id id, uint64_t *left_out,
+    void (*visit)(void *arg, const struct dlq_event *e), void *arg);
 
+enum dlq_drop { DLQ_DROP_MAX_MESSAGES, DLQ_DROP_RETENTION, DLQ_DROPS };
 struct dlq_counts {
 	uint64_t by_state[DLQ_STATES];
 	uint64_t by_type[DLQ_TYPES]; /* of those pending and reprocessing */
 	uint64_t bytes;              /* on disk */
 	int64_t oldest;              /* of those pending: when it came here; 0: none */
+	uint64_t dropped[DLQ_DROPS]; /* ever, over restarts; of all streams, whatever was asked */
 };
 /* stream empty: all. */
 void dlq_count(struct dlq *d, struct str stream, struct dlq_counts *out);
@@ -183,18 +190,20 @@ enum dlq_ending {
 int dlq_end(struct dlq *d, struct id id, enum dlq_ending how, const struct sink_result *r);
 /* Nothing was tried, or the outcome is not known: it is due again at once. Never parks. */
 void dlq_give_back(struct dlq *d, struct id id);
-/* Called (from the loop; must not park) when an entry of that stream may have become due. */
+/* Called (must not park) when an entry of that stream is to be sent again, now or later: dlq_take tells when. For what is there when the
+ * store is opened nobody is called. */
 void dlq_on_due(struct dlq *d, void (*fn)(void *arg, struct str stream), void *arg);
 
 /* ---- life ---- */
 
 struct dlq_limits {
 	uint64_t
-	    max_messages; /* of kind message; bundles and objects do not count and are never dropped */
+	    max_messages; /* of kind message, 0: no limit; bundles and objects do not count and are never dropped */
 	int64_t
 	    retention; /* ns: what was decided goes after it, and so do messages that nobody decided on */
 };
-/* Opens state_dir/dlq, reading what is there; a damaged part is set aside with a log line and counted, the rest is used. Parks. 0 or an error. */
+/* Opens (makes) the folder dir, state_dir/dlq, reading what is there; a damaged part is set aside with a log line, the rest is used.
+ * Messages beyond the limits go with the next dlq_tend. Parks. 0 or an error. */
 int dlq_open(const char *dir, const struct dlq_limits *limits, struct dlq **out);
 /* Work that is due: retention, compaction. Every minute or so, and after dlq_add as it sees fit. Parks. */
 void dlq_tend(struct dlq *d);
