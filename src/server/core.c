@@ -14,6 +14,7 @@
 #include "admin/traffic.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "dlq/conf.h"
 #include "gate/access.h"
 #include "gate/access_log.h"
 #include "gate/auth.h"
@@ -178,6 +179,7 @@ core_register(void)
 	limit_register_late();
 	store_conf_register();
 	stream_conf_register();
+	dlq_conf_register();
 	ingest_conf_register();
 	health_conf_register();
 	metrics_register();
