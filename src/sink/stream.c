@@ -11,9 +11,12 @@
 #include "s3/store.h"
 #include "sink/classify.h"
 
+#define MESSAGE_RETRIES 3 /* unless the configuration says how many */
+
 struct stream_scope {
 	struct stream_conf *first; /* of the main scope only: all streams in order */
 	struct stream_conf s;      /* of a stream's scope: being filled */
+	bool has_mode, has_retry_max;
 };
 
 static struct stream_scope *
@@ -74,11 +77,24 @@ check_name(struct conf *c, const struct conf_node *node, struct str name)
 
 /* ---- setters */
 
+/* What is not said goes by the kind of the sink. */
+static void
+follow_sink(struct stream_scope *ss)
+{
+	bool messages = ss->s.sink && ss->s.sink->ops->send;
+
+	if (!ss->has_mode)
+		ss->s.mode = messages ? STREAM_MESSAGE : STREAM_BUNDLE;
+	if (!ss->has_retry_max)
+		ss->s.retry.max = messages ? MESSAGE_RETRIES : UINT64_MAX;
+}
+
 static int
 set_stream(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
 {
 	struct stream_conf *s = arena_alloc(conf_arena(c), sizeof(*s)), **link;
 	struct conf_scope *inner;
+	struct stream_scope *ss;
 	unsigned index = 0;
 	int err;
 
@@ -89,7 +105,9 @@ set_stream(struct conf *c, const struct conf_node *node, struct conf_scope *scop
 		return err;
 	if ((err = conf_apply_block(c, node, scope, CONF_STREAM, &inner)))
 		return err;
-	*s = ((struct stream_scope *)conf_of(inner, &stream_module))->s;
+	ss = conf_of(inner, &stream_module);
+	follow_sink(ss);
+	*s = ss->s;
 	for (link = &main_scope(c)->first; *link; link = &(*link)->next)
 		index++;
 	s->name = node->args[0];
@@ -129,24 +147,24 @@ static int
 set_mode(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
 {
 	struct stream_scope *ss = into;
-	struct str mode = node->args[0];
+
+	ss->has_mode = true;
+	return conf_set_enum(c, node, scope, into);
+}
+
+static int
+set_order_by(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
+{
+	struct stream_scope *ss = into;
 
 	(void)scope;
-	if (str_is(mode, "bundle")) {
-		ss->s.mode = STREAM_BUNDLE;
-	} else if (str_is(mode, "object")) {
-		ss->s.mode = STREAM_OBJECT;
-	} else if (str_is(mode, "message")) {
-		conf_error(c, node,
-		    "\"mode message\" comes with a later release, allowed now: "
-		    "bundle, object");
-		return ERR_CONFIG;
-	} else {
-		conf_error(
-		    c, node, "invalid mode \"%.*s\", allowed: bundle, object", STR_ARG(mode));
-		return ERR_CONFIG;
-	}
-	return 0;
+	if (order_parse(c, node->args[0], &ss->s.order_by))
+		return 0;
+	conf_error(c, node,
+	    "invalid order_by \"%.*s\", allowed: none, all, user, json:NAME or json:NAME.NAME "
+	    "(at most %d names)",
+	    STR_ARG(node->args[0]), ORDER_DEPTH);
+	return ERR_CONFIG;
 }
 
 static int
@@ -167,16 +185,6 @@ set_gzip_level(struct conf *c, const struct conf_node *node, struct conf_scope *
 	}
 	ss->s.gzip_level = level.p[0] - '0';
 	return 0;
-}
-
-/* Rows of features to come: known, and refused with the reason. */
-static int
-set_later(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
-{
-	(void)scope;
-	(void)into;
-	conf_error(c, node, "\"%s\" %s", node->row->name, node->row->help);
-	return ERR_CONFIG;
 }
 
 static int
@@ -236,14 +244,18 @@ parse_retry(const struct conf_node *node, unsigned i, struct stream_retry *r)
 static int
 set_retry(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
 {
-	struct stream_retry *r = &((struct stream_scope *)into)->s.retry;
+	struct stream_scope *ss = into;
+	struct stream_retry *r = &ss->s.retry;
+	struct str max;
 
 	(void)scope;
-	for (unsigned i = 0; i < node->n_args; i++)
+	for (unsigned i = 0; i < node->n_args; i++) {
 		if (!parse_retry(node, i, r))
 			return bad_argument(c, node, i,
 			    "max=N or max=unlimited, initial=TIME, max_interval=TIME, "
 			    "multiplier=1 to 100, jitter=on or jitter=off");
+		ss->has_retry_max = ss->has_retry_max || conf_arg_kv(node, i, "max", &max);
+	}
 	if (r->max_interval < r->initial)
 		r->max_interval = r->initial;
 	return 0;
@@ -274,7 +286,9 @@ set_breaker(struct conf *c, const struct conf_node *node, struct conf_scope *sco
 static const char *
 mode_name(const struct stream_conf *s)
 {
-	return s->mode == STREAM_OBJECT ? "objects" : "bundles";
+	static const char *const names[] = { "bundles", "objects", "messages" };
+
+	return names[s->mode];
 }
 
 /* Two streams whose objects nobody could tell apart. */
@@ -291,6 +305,44 @@ warn_shared(struct conf *c, const struct stream_conf *s)
 	}
 }
 
+static const struct conf_node *
+find_in(const struct conf_node *block, const char *name)
+{
+	const struct conf_node *node = block->children;
+
+	while (node && !str_is(node->name, name))
+		node = node->next;
+	return node;
+}
+
+/* A sink takes either records or files; what only single records have does not stand where there are none. */
+static int
+check_mode(struct conf *c, const struct stream_conf *s)
+{
+	static const char *const only[] = { "order_by", "max_age", "max_messages" };
+	bool messages = s->sink->ops->send != NULL;
+
+	if (messages != (s->mode == STREAM_MESSAGE)) {
+		conf_error(c, s->node, "\"sink %s\" of stream \"%.*s\" has %s", s->sink->ops->kind,
+		    STR_ARG(s->name),
+		    messages ? "\"mode message\" only"
+			     : "no \"mode message\", allowed: bundle, object");
+		return ERR_CONFIG;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(only) && !messages; i++) {
+		const struct conf_node *node = find_in(s->node, only[i]);
+
+		if (!node)
+			continue;
+		conf_error(c, node,
+		    "\"%s\" is for \"mode message\": bundles and objects are kept until they are "
+		    "delivered",
+		    only[i]);
+		return ERR_CONFIG;
+	}
+	return 0;
+}
+
 static int
 finish_stream(struct conf *c, struct stream_conf *s)
 {
@@ -304,6 +356,8 @@ finish_stream(struct conf *c, struct stream_conf *s)
 		return ERR_CONFIG;
 	}
 	if ((err = s->sink->ops->check(c, s->sink_node, s->sink)))
+		return err;
+	if ((err = check_mode(c, s)))
 		return err;
 	if (!s->sink->ops->send && classify_rules(s->sink->scope)) {
 		conf_error(c, s->node,
@@ -328,12 +382,16 @@ finish(struct conf *c)
 
 /* ---- rows */
 
+static const struct conf_word mode_words[] = { { "bundle", STREAM_BUNDLE },
+	{ "object", STREAM_OBJECT }, { "message", STREAM_MESSAGE }, { NULL, 0 } };
 static const struct conf_word validate_words[] = { { "none", VALIDATE_NONE },
 	{ "json", VALIDATE_JSON }, { NULL, 0 } };
 static const struct conf_bounds interval_bounds = { NS_PER_MS, 24 * 3600 * NS_PER_S };
 static const struct conf_bounds bundle_bounds = { 1024, UINT64_C(4) << 30 };
 static const struct conf_bounds spool_bounds = { 1024 * 1024, UINT64_MAX };
 static const struct conf_bounds concurrency_bounds = { 1, 256 };
+static const struct conf_bounds age_bounds = { NS_PER_S, 3650 * 24 * 3600 * NS_PER_S };
+static const struct conf_bounds messages_bounds = { 1, UINT64_MAX };
 static const struct conf_bounds timeout_bounds = { NS_PER_MS, 24 * 3600 * NS_PER_S };
 
 #define FIELD(name) offsetof(struct stream_scope, s.name)
@@ -344,8 +402,11 @@ static const struct conf_row rows[] = {
 	    NULL },
 	{ "sink", CONF_STREAM, 1, UINT_MAX, CONF_RELOAD, set_sink, 0, NULL,
 	    "s3 STORE bucket=B [prefix=P] | dir PATH", "where the stream goes", NULL },
-	{ "mode", CONF_STREAM, 1, 1, CONF_RELOAD, set_mode, FIELD(mode), "bundle",
-	    "enum:bundle|object", "many records in one gzip file, or one object a request", NULL },
+	{ "mode", CONF_STREAM, 1, 1, CONF_RELOAD, set_mode, FIELD(mode), NULL,
+	    "enum:bundle|object|message",
+	    "many records in one gzip file (default of s3 and dir), one object a request, or one "
+	    "delivery a record (http, smtp)",
+	    mode_words },
 	{ "bundle_interval", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_time, FIELD(bundle_interval),
 	    "10m", "time", "how long a record waits at most for its bundle to be closed",
 	    &interval_bounds },
@@ -365,9 +426,11 @@ static const struct conf_row rows[] = {
 	{ "min_free", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_size, FIELD(min_free), "256m",
 	    "size", "space kept free on the file system (at most 5 % of it); below it 503", NULL },
 	{ "retry", CONF_STREAM, 1, 5, CONF_RELOAD, set_retry, 0,
-	    "max=unlimited initial=1s max_interval=30s multiplier=2 jitter=on",
+	    "initial=1s max_interval=30s multiplier=2 jitter=on",
 	    "max=N|unlimited initial=T max_interval=T multiplier=N jitter=on|off",
-	    "waits between attempts of one delivery", NULL },
+	    "waits between attempts of one delivery; after max retries (default 3 with \"mode "
+	    "message\", else unlimited) it is a dead letter",
+	    NULL },
 	{ "breaker", CONF_STREAM, 1, 2, CONF_RELOAD, set_breaker, 0, "failures=5 open=10s",
 	    "failures=N open=T", "after so many failures in a row nothing is tried for a while",
 	    NULL },
@@ -375,16 +438,17 @@ static const struct conf_row rows[] = {
 	    "count", "deliveries of the stream under way at once", &concurrency_bounds },
 	{ "deliver_timeout", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_time, FIELD(deliver_timeout),
 	    "30s", "time", "deadline of one attempt", &timeout_bounds },
-	{ "order_by", CONF_STREAM, 1, 1, CONF_RELOAD, set_later, 0, NULL, "key",
-	    "orders the deliveries of \"mode message\", which comes with a later release", NULL },
-	{ "max_age", CONF_STREAM, 1, 1, CONF_RELOAD, set_later, 0, NULL, "time",
-	    "limits \"mode message\", which comes with a later release; bundles and objects are "
-	    "kept until they are delivered",
+	{ "order_by", CONF_STREAM, 1, 1, CONF_RELOAD, set_order_by, 0, "none",
+	    "none|all|user|json:NAME[.NAME]",
+	    "of \"mode message\": records of one user, or with one value of this member of their "
+	    "body (up to 64k of it), are delivered one at a time and in order",
 	    NULL },
-	{ "max_messages", CONF_STREAM, 1, 1, CONF_RELOAD, set_later, 0, NULL, "count",
-	    "limits \"mode message\", which comes with a later release; bundles and objects are "
-	    "kept until they are delivered",
-	    NULL },
+	{ "max_age", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_time, FIELD(max_age), "24h", "time",
+	    "of \"mode message\": what is older is not tried again but becomes a dead letter",
+	    &age_bounds },
+	{ "max_messages", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_count, FIELD(max_messages),
+	    "1000000", "count", "of \"mode message\": how many may wait; beyond it 503",
+	    &messages_bounds },
 	{ 0 },
 };
 

@@ -6,6 +6,7 @@
 #define SLUICE_SINK_STREAM_H
 
 #include "conf/conf.h"
+#include "sink/order.h"
 #include "sink/sink.h"
 
 enum stream_mode { STREAM_BUNDLE, STREAM_OBJECT, STREAM_MESSAGE };
@@ -36,6 +37,10 @@ struct stream_conf {
 	struct stream_retry retry;
 	uint64_t breaker_failures;
 	int64_t breaker_open;
+	/* mode message only */
+	struct order_by order_by;
+	int64_t max_age;
+	uint64_t max_messages;
 	/* private: where it stands in the configuration, for messages */
 	const struct conf_node *node, *sink_node;
 };
