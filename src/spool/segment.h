@@ -52,6 +52,9 @@
 #define SEGMENT_ATTR_TYPE "type"
 #define SEGMENT_ATTR_ENCODING "encoding"
 #define SEGMENT_ATTR_IDEM "idem" /* 32 hex digits: the key of spool/idem.h */
+/* Of a message, so that delivery can repeat the request: its method, if not PUT, and its traceparent; with `type` and `encoding`. */
+#define SEGMENT_ATTR_METHOD "method"
+#define SEGMENT_ATTR_TRACE "trace"
 
 struct segment_header {
 	uint32_t flags;
