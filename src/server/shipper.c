@@ -53,7 +53,7 @@ start_task(void *arg)
 	if (env->keys != NULL)
 		idem_attach(env->keys, env->slot,
 		    atomic_load(&zone_slot(env->zone, env->slot)->generation));
-	err = ship_start(stream_first(env->gen->conf), env->zone, env->keys, dir, &ship);
+	err = ship_start(stream_first(env->gen->conf), env->zone, env->keys, NULL, dir, &ship);
 	if (err != 0) {
 		log_event(LOG_ERROR, "shipper", "cannot start", LOG_ERR(err), LOG_END);
 		shipper.status = EXIT_START;

@@ -236,8 +236,8 @@ size_pools(void)
 }
 
 int
-ship_start(struct stream_conf *first, struct zone *z, struct idem *keys, const char *state_dir,
-    struct ship **out)
+ship_start(struct stream_conf *first, struct zone *z, struct idem *keys, struct dlq *dlq,
+    const char *state_dir, struct ship **out)
 {
 	unsigned n = 0;
 	struct ship *ship;
@@ -249,6 +249,7 @@ ship_start(struct stream_conf *first, struct zone *z, struct idem *keys, const c
 	if (ship == NULL)
 		return ERR_NOMEM;
 	ship->zone = z;
+	ship->dlq = dlq;
 	waitq_init(&ship->drained);
 	waitq_init(&ship->tick);
 	waitq_init(&ship->recovered);

@@ -5,6 +5,7 @@
 #ifndef SLUICE_SHIP_SHIP_H
 #define SLUICE_SHIP_SHIP_H
 
+#include "dlq/dlq.h"
 #include "sink/stream.h"
 #include "spool/idem.h"
 #include "zone/zone.h"
@@ -15,9 +16,10 @@ void ship_metrics_register(void);
 struct ship; /* the shipper's state for one configuration */
 
 /* Locks state_dir/shipper.lock (waits for an older shipper to go), opens the destinations, starts the streams' tasks. first and what
- * hangs on it is borrowed for good. keys: the table of idempotency keys, attached; NULL: none. Called on a task. */
-int ship_start(struct stream_conf *first, struct zone *z, struct idem *keys, const char *state_dir,
-    struct ship **out);
+ * hangs on it is borrowed for good. keys: the table of idempotency keys, attached; NULL: none. dlq: the dead letters; NULL: nothing is given
+ * up, however often it fails. Called on a task. */
+int ship_start(struct stream_conf *first, struct zone *z, struct idem *keys, struct dlq *dlq,
+    const char *state_dir, struct ship **out);
 /* Something was sealed, or a child was reaped (orphans: look for open segments without an owner). Any time, never parks. */
 void ship_wake(struct ship *s, bool orphans);
 /* The workers are gone: recover, bundle and send everything at once without waiting for the interval, until all is delivered or the deadline. Parks. Returns the number of

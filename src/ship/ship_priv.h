@@ -75,6 +75,7 @@ struct ship_stream {
 
 struct ship {
 	struct zone *zone;
+	struct dlq *dlq; /* NULL: there is none */
 	int lock_fd;
 	char host[64];
 	bool draining;

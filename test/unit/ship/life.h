@@ -441,7 +441,7 @@ life_task(void *arg)
 	struct ship *ship;
 
 	life_status = 2;
-	if (ship_start(&p->conf, p->zone, NULL, p->tmp.dir, &ship) == 0)
+	if (ship_start(&p->conf, p->zone, NULL, NULL, p->tmp.dir, &ship) == 0)
 		life_status = ship_drain(ship, clock_mono() + p->patience) > 0 ? 3 : 0;
 	loop_stop();
 }
