@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "ship/bundle.h"
-#include "ship/keys.h"
+#include "spool/keys.h"
 #include "ship/path.h"
 #include "spool/segment.h"
 

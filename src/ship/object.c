@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "ship/keys.h"
+#include "spool/keys.h"
 #include "ship/path.h"
 #include "ship/ship_priv.h"
 #include "spool/reader.h"

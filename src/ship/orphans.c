@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "ship/keys.h"
+#include "spool/keys.h"
 #include "ship/ship_priv.h"
 #include "spool/idem_sweep.h"
 #include "spool/recover.h"

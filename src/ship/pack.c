@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "ship/bundle.h"
-#include "ship/keys.h"
+#include "spool/keys.h"
 #include "ship/merge.h"
 #include "ship/path.h"
 #include "sink/gzid.h"

@@ -248,7 +248,7 @@ pack(struct turn *t)
 	if (!upload_add_ready(s, &t->bundle.id))
 		t->scan.more_ready = true;
 	if (t->packed.skipped > 0) {
-		metrics_damaged(s, t->packed.skipped);
+		delivery_metrics_damaged(&s->metrics.delivery, t->packed.skipped);
 		log_event(LOG_ERROR, "ship", "damaged bytes passed over",
 		    LOG_STR("stream", s->conf->name), LOG_I("bytes", t->packed.skipped),
 		    LOG_S("key", t->bundle.key), LOG_END);

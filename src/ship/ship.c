@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "ship/keys.h"
+#include "spool/keys.h"
 #include "ship/path.h"
 #include "ship/ship_priv.h"
 #include "zone/delivery.h"
@@ -259,7 +259,7 @@ ship_start(struct stream_conf *first, struct zone *z, struct idem *keys, struct 
 	err = wait_for_lock(ship, state_dir);
 	for (struct stream_conf *conf = first; conf != NULL; conf = conf->next)
 		stream_init(&ship->streams[ship->n++], ship, conf);
-	metrics_forget_breakers(ship);
+	delivery_metrics_forget(first);
 	if (err == 0)
 		err = start_tasks(ship);
 	*out = ship;

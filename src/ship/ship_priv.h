@@ -10,6 +10,7 @@
 #include "ship/bundle.h"
 #include "ship/scan.h"
 #include "ship/ship.h"
+#include "sink/metrics.h"
 #include "task/task.h"
 
 #define SHIP_MAX_UPLOADS SCAN_MAX_BUSY
@@ -66,7 +67,8 @@ struct ship_stream {
 
 	uint64_t added_before; /* zone_added as the look under way began */
 	struct {
-		struct series *delivery, *stream, *breaker;
+		struct delivery_metrics delivery;
+		struct series *stream;
 		uint64_t sealed_before; /* spool_metrics_sealed as the look under way began */
 		int64_t stored;         /* SPOOL_METRIC_STORED */
 	} metrics;
@@ -125,11 +127,6 @@ void orphans_look(struct ship *ship);
 
 /* metrics.c */
 void metrics_open(struct ship_stream *s);
-/* Breakers of destinations that no stream has any more. */
-void metrics_forget_breakers(const struct ship *ship);
-void metrics_attempt(struct ship_stream *s, enum sink_outcome outcome, int64_t ns);
-/* Bytes of sources were passed over. */
-void metrics_damaged(struct ship_stream *s, uint64_t bytes);
 /* shut: the destination cannot even be opened. */
 void metrics_breaker(struct ship_stream *s, bool shut);
 void metrics_look_begins(struct ship_stream *s);

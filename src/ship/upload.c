@@ -121,7 +121,7 @@ upload_attempt(struct ship_stream *s, const struct sink_item *item, struct sink_
 		return false;
 	*result = (struct sink_result){ .outcome = SINK_AGAIN };
 	s->sink->ops->put(s->sink, item, s->conf->verify, deadline, result);
-	metrics_attempt(s, result->outcome, clock_mono() - now);
+	delivery_metrics_attempt(&s->metrics.delivery, result->outcome, clock_mono() - now);
 	if (result->outcome == SINK_CONFIRMED || result->outcome == SINK_TAKEN)
 		succeeded(s);
 	else

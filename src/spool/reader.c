@@ -236,6 +236,26 @@ reader_end(const struct reader *r)
 	return r->end;
 }
 
+void
+reader_believe(struct reader *r, uint64_t limit)
+{
+	assert(limit >= r->limit);
+	r->limit = limit;
+}
+
+void
+reader_seek(struct reader *r, uint64_t at)
+{
+	assert(at <= r->limit);
+	r->next = at;
+}
+
+void
+reader_pass_over(struct reader *r)
+{
+	r->failing = true;
+}
+
 static bool
 all_zero(const unsigned char *p, size_t n)
 {

@@ -23,6 +23,8 @@ struct reader_record {
 int reader_open(const char *path, uint64_t limit, struct reader **out);
 /* The same for a file that the disk has given up in part: a block of it that cannot be read counts as damaged, like one whose contents changed, instead of ERR_IO. */
 int reader_open_failing(const char *path, uint64_t limit, struct reader **out);
+/* Of an open file, which stays the caller's. */
+int reader_open_fd(int fd, uint64_t limit, struct reader **out);
 void reader_close(struct reader *r);
 const struct segment_header *reader_header(const struct reader *r);
 /* The next frame whose CRC holds: 1; 0 at the end (zeros, or limit reached); ERR_CORRUPT: a bad frame; reader_resync() looks for the next good one. */
@@ -33,5 +35,12 @@ ssize_t reader_body(struct reader *r, uint64_t at, void *p, size_t n);
 int reader_resync(struct reader *r, uint64_t *skipped);
 /* Where the last good frame ended. */
 uint64_t reader_end(const struct reader *r);
+
+/* For who reads a file while it grows, or comes back to a record. More of it is to be believed: all before limit, which is never less than the last one. */
+void reader_believe(struct reader *r, uint64_t limit);
+/* The next frame is the one at this offset, below the limit. */
+void reader_seek(struct reader *r, uint64_t at);
+/* From now on as reader_open_failing(). */
+void reader_pass_over(struct reader *r);
 
 #endif

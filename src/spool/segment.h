@@ -52,7 +52,7 @@
 #define SEGMENT_ATTR_TYPE "type"
 #define SEGMENT_ATTR_ENCODING "encoding"
 #define SEGMENT_ATTR_IDEM "idem" /* 32 hex digits: the key of spool/idem.h */
-/* Of a message, so that delivery can repeat the request: its method, if not PUT, and its traceparent; with `type` and `encoding`. */
+/* Of a message, so that delivery can repeat the request: its method and traceparent, beside `type` and `encoding`. */
 #define SEGMENT_ATTR_METHOD "method"
 #define SEGMENT_ATTR_TRACE "trace"
 

@@ -164,7 +164,4 @@ void seal_abandon(struct open_segment *g); /* must not be touched again: only cl
 /* upload.c */
 int upload_whole(struct spool *s, const struct spool_record *r);
 
-/* reader.c: over an open file, which stays the caller's. */
-int reader_open_fd(int fd, uint64_t limit, struct reader **out);
-
 #endif

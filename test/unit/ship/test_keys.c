@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ship/bundle.h"
-#include "ship/keys.h"
+#include "spool/keys.h"
 #include "ship/path.h"
 #include "spool/idem_priv.h"
 #include "spool/idem_sweep.h"

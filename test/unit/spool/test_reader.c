@@ -2,6 +2,8 @@
  * Reading back: at every length that a file can have been cut to, with every bit turned over, with bodies longer than the
  * buffer, and finding the way again behind damage.
  */
+#include <fcntl.h>
+
 #include "folder.h"
 
 static void
@@ -265,6 +267,42 @@ test_open_errors(void **state)
 	free(m.p);
 }
 
+/* Each time more of a file is believed, exactly the records in that much are read; and any of them again. */
+static void
+test_growing(void **state)
+{
+	struct image m = small_image();
+	const char *path = folder_path("growing");
+	struct reader_record rec;
+	struct reader *r;
+	unsigned got = 0;
+	int fd;
+
+	(void)state;
+	m.p[m.n] = 'x'; /* what nobody vouches for yet */
+	write_file(path, m.p, m.n + 1);
+	fd = file_open(path, O_RDONLY);
+	assert_int_equal(reader_open_fd(fd, SEGMENT_HEADER_LEN, &r), 0);
+	for (size_t limit = SEGMENT_HEADER_LEN; limit <= m.n; limit++) {
+		reader_believe(r, limit);
+		if (limit != SEGMENT_HEADER_LEN && limit != m.ends[got])
+			continue;
+		while (reader_next(r, &rec) == 1)
+			assert_int_equal(rec.frame.number, got++);
+		assert_int_equal(reader_end(r), limit);
+	}
+	assert_int_equal(got, m.records);
+	reader_seek(r, m.ends[0]);
+	assert_int_equal(reader_next(r, &rec), 1);
+	assert_int_equal(rec.frame.number, 1);
+	reader_seek(r, SEGMENT_HEADER_LEN);
+	assert_int_equal(reader_next(r, &rec), 1);
+	assert_true(str_is(rec.body, "first"));
+	reader_close(r);
+	assert_int_equal(file_close(fd), 0);
+	free(m.p);
+}
+
 int
 main(void)
 {
@@ -275,6 +313,7 @@ main(void)
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_hostile_body),
 		cmocka_unit_test(test_open_errors),
+		cmocka_unit_test(test_growing),
 	};
 
 	return cmocka_run_group_tests(tests, folder_setup, folder_teardown);

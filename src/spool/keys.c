@@ -1,7 +1,7 @@
 /*
  * See keys.h.
  */
-#include "ship/keys.h"
+#include "spool/keys.h"
 
 #include "base/file.h"
 #include "spool/segment.h"

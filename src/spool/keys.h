@@ -2,8 +2,8 @@
  * Idempotency keys as the shipper sees them: whatever leaves the spool has its key in the table, on disk, before its segment is removed. One table a
  * process; without one all of this does nothing.
  */
-#ifndef SLUICE_SHIP_KEYS_H
-#define SLUICE_SHIP_KEYS_H
+#ifndef SLUICE_SPOOL_KEYS_H
+#define SLUICE_SPOOL_KEYS_H
 
 #include "spool/idem.h"
 
