@@ -60,7 +60,9 @@ struct dlq_entry {
 	struct str stream, user, content_type, method, traceparent, message_id, key;
 	struct str error; /* of the last attempt */
 	int status;
-	unsigned attempts;    /* all that were ever made */
+	unsigned attempts; /* all that were ever made */
+	unsigned
+	    tries; /* of these since it was last sent again, without those that were held: the retries of this round */
 	unsigned reprocessed; /* how often it was sent again, by rule or hand */
 	unsigned by_rule;     /* of these by a rule: dlq_decision.by begins with "rule:" */
 	uint64_t size, records;
