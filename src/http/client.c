@@ -6,6 +6,7 @@
 #include "http/client_priv.h"
 
 #define RAW_MAX (64u * 1024)
+#define REQUEST_MAX (256u * 1024)
 
 static void
 answer_init(struct http_exchange *x)
@@ -14,6 +15,7 @@ answer_init(struct http_exchange *x)
 	buf_reset(&x->raw);
 	buf_reset(&x->reply);
 	x->head_n = 0;
+	x->skipped = 0;
 }
 
 /* The final head. After an early one (*sent false) the body was not sent in full. */
@@ -58,8 +60,8 @@ http_exchange(struct http_client *c, struct http_exchange *x)
 	bool keep, stale;
 	int err;
 
-	buf_init(&x->raw, RAW_MAX);
-	buf_init(&x->reply, 0);
+	x->raw.max = RAW_MAX;
+	x->request.max = REQUEST_MAX;
 	x->why[0] = 0;
 	x->sent = false;
 	for (bool fresh = false;; fresh = true) {
@@ -81,4 +83,5 @@ http_exchange_fini(struct http_exchange *x)
 {
 	buf_fini(&x->raw);
 	buf_fini(&x->reply);
+	buf_fini(&x->request);
 }

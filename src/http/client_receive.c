@@ -58,7 +58,7 @@ http_receive_head(struct http_link *l, struct http_exchange *x)
 	}
 }
 
-/* Bytes of the body: handed on, or kept up to the limit. ERR_TOO_LARGE: there was more. */
+/* Bytes of the body: handed on, or kept, then dropped, up to the limits. ERR_TOO_LARGE: there was more. */
 static int
 keep(struct http_exchange *x, struct str data)
 {
@@ -66,15 +66,17 @@ keep(struct http_exchange *x, struct str data)
 
 	if (x->take != NULL)
 		return data.n > 0 ? x->take(x->take_arg, data) : 0;
-	buf_put(&x->reply, data.p, n);
-	return n == data.n && !buf_failed(&x->reply) ? 0 : ERR_TOO_LARGE;
+	if (n > 0)
+		buf_put(&x->reply, data.p, n);
+	x->skipped += data.n - n;
+	return x->skipped <= x->reply_skip && !buf_failed(&x->reply) ? 0 : ERR_TOO_LARGE;
 }
 
 /* What came with the head, and then pieces from the socket. */
 struct source {
 	struct http_link *l;
 	struct http_exchange *x;
-	char *piece;
+	char *piece; /* PIECE bytes, once they are needed */
 	struct str now;
 };
 
@@ -86,13 +88,15 @@ pull(struct source *s, uint64_t want)
 
 	if (s->now.n)
 		return (ssize_t)s->now.n;
+	if (!s->piece && !(s->piece = malloc(PIECE)))
+		return ERR_NOMEM;
 	n = receive(s->l, s->x, s->piece, (size_t)MIN(want, (uint64_t)PIECE));
 	if (n > 0)
 		s->now = str_make(s->piece, (size_t)n);
 	return n;
 }
 
-/* ERR_TOO_LARGE: cut at reply_max. */
+/* ERR_TOO_LARGE: cut at the limits. */
 static int
 read_length(struct source *s, uint64_t left)
 {
@@ -175,12 +179,10 @@ read_body(struct source *s)
 int
 http_receive_body(struct http_link *l, struct http_exchange *x, bool *keep_link)
 {
-	struct source s = { .l = l, .x = x, .piece = malloc(PIECE) };
+	struct source s = { .l = l, .x = x };
 	int err;
 
 	*keep_link = false;
-	if (!s.piece)
-		return ERR_NOMEM;
 	s.now = str_from(buf_str(&x->raw), x->head_n);
 	err = read_body(&s);
 	if (err == 0)

@@ -11,7 +11,7 @@
 
 #define SLICE (128u * 1024)
 #define CONTINUE_WAIT NS_PER_S
-#define REQUEST_MAX (256u * 1024)
+#define COPY_MAX (16u * 1024) /* a body up to this is copied behind its head */
 #define EARLY 1024u
 
 int64_t
@@ -169,31 +169,39 @@ await_continue(struct http_link *l, struct http_exchange *x)
 	return 0;
 }
 
+/* Head and body in one write. */
 static int
-send_head(struct http_link *l, struct http_exchange *x, bool with_body)
+send_together(struct http_link *l, struct http_exchange *x)
 {
-	struct buf out;
+	struct iovec iov[2];
 	int err;
 
-	buf_init(&out, REQUEST_MAX);
-	put_head(x, &out);
-	if (with_body)
-		buf_put_str(&out, x->body);
-	err = buf_failed(&out);
-	if (err == 0)
-		err = write_some(l, x, out.p, out.n);
-	buf_fini(&out);
-	return err < 0 ? http_explain(x, "send the request", err) : 0;
+	x->sent = true;
+	if (x->body.n <= COPY_MAX) {
+		buf_put_str(&x->request, x->body);
+		err = buf_failed(&x->request);
+		return err ? err : write_some(l, x, x->request.p, x->request.n);
+	}
+	iov[0] = (struct iovec){ .iov_base = x->request.p, .iov_len = x->request.n };
+	iov[1] = (struct iovec){ .iov_base = (void *)(uintptr_t)x->body.p, .iov_len = x->body.n };
+	return conn_writev(&l->conn, iov, 2, x->stall, x->deadline);
 }
 
 int
 http_send(struct http_link *l, struct http_exchange *x)
 {
 	bool waits = x->expect_continue && has_body(x);
-	bool together = !waits && x->body_fd < 0 && x->body.n <= SLICE;
-	int err = send_head(l, x, together);
+	bool together = !waits && x->body_fd < 0;
+	int err;
 
-	if (err == 0 && waits)
+	buf_reset(&x->request);
+	put_head(x, &x->request);
+	err = buf_failed(&x->request);
+	if (err == 0)
+		err = together ? send_together(l, x) : write_some(l, x, x->request.p, x->request.n);
+	if (err < 0)
+		return http_explain(x, "send the request", err);
+	if (waits)
 		err = await_continue(l, x);
 	if (err < 0 || together)
 		return err;

@@ -407,3 +407,15 @@ http_is_token(struct str s)
 {
 	return s.n > 0 && http_all_class(s, HTTP_CLASS_TOKEN);
 }
+
+bool
+http_is_value(struct str s)
+{
+	return s.n == str_trim(s).n && http_all_class(s, HTTP_CLASS_VALUE);
+}
+
+bool
+http_is_target(struct str s)
+{
+	return s.n > 0 && s.p[0] == '/' && http_all_class(s, HTTP_CLASS_TARGET);
+}

@@ -51,6 +51,9 @@ struct str http_header_get(const struct http_head *h, const char *name);
 bool http_list_has(struct str value, const char *token);
 /* Token of RFC 9110, 5.6.2. */
 bool http_is_token(struct str s);
+/* May stand as it is behind a field's colon (5.5), or as a request's target in origin form (RFC 9112, 3.2.1). */
+bool http_is_value(struct str s);
+bool http_is_target(struct str s);
 
 /* Path of a request target: splits off the query, decodes percent escapes, merges slashes and
  * resolves . and .. ; ERR_BAD if it leaves the root, decodes to a zero byte, has a malformed

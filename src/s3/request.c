@@ -139,20 +139,6 @@ prepare(struct store *s, struct request *r, struct store_origin *origin, struct 
 
 /* ---- the answer */
 
-/* Seconds or a date (RFC 9110, 10.2.3); at most an hour is believed. */
-static int64_t
-parse_retry_after(struct str value, int64_t date)
-{
-	int64_t at, wait = 0;
-	uint64_t seconds;
-
-	if (str_to_u64(value, &seconds) == 0)
-		wait = (int64_t)MIN(seconds, UINT64_C(3600)) * NS_PER_S;
-	else if (clock_parse_http(value, &at) == 0)
-		wait = at - (date ? date : clock_wall());
-	return MAX(MIN(wait, 3600 * NS_PER_S), 0);
-}
-
 static void
 copy_header(const struct http_head *h, const char *name, char *out, size_t cap)
 {
@@ -171,7 +157,7 @@ read_answer(struct flight *f, struct store_answer *a)
 	a->length = h->content_length > 0 ? (uint64_t)h->content_length : 0;
 	if (clock_parse_http(http_header_get(h, "Date"), &a->date))
 		a->date = 0;
-	a->retry_after = parse_retry_after(http_header_get(h, "Retry-After"), a->date);
+	a->retry_after = http_retry_after(h);
 	if (a->status >= 300 && xml_parse_s3_error(buf_str(&f->x.reply), &e) == 0) {
 		memcpy(a->code, e.code, sizeof(a->code));
 		memcpy(a->message, e.message, sizeof(a->message));
