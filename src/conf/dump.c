@@ -105,6 +105,21 @@ url_password(struct str s, size_t *from, size_t *to)
 	return true;
 }
 
+/* What stands behind "header=NAME: " of a sink: all of it may be a token. */
+static bool
+header_value(const struct conf_node *node, struct str s, size_t *from, size_t *to)
+{
+	ptrdiff_t colon = str_find(s, ':');
+
+	if (!str_is(node->name, "sink") || !str_starts(s, STR("header=")) || colon < 0)
+		return false;
+	*from = (size_t)colon + 1;
+	while (*from < s.n && s.p[*from] == ' ')
+		++*from;
+	*to = s.n;
+	return true;
+}
+
 static void
 put_arg(struct buf *out, const struct conf_node *node, unsigned i)
 {
@@ -117,7 +132,7 @@ put_arg(struct buf *out, const struct conf_node *node, unsigned i)
 		put(out, STR("***"));
 		return;
 	}
-	if (!url_password(arg, &from, &to)) {
+	if (!header_value(node, arg, &from, &to) && !url_password(arg, &from, &to)) {
 		put(out, arg);
 		return;
 	}

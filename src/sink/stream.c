@@ -127,15 +127,15 @@ set_sink(struct conf *c, const struct conf_node *node, struct conf_scope *scope,
 	if (!sink)
 		return ERR_NOMEM;
 	*sink = (struct sink_conf){ .ops = sink_find_kind(kind), .scope = scope };
-	if (!sink->ops && (str_is(kind, "http") || str_is(kind, "smtp"))) {
+	if (!sink->ops && str_is(kind, "smtp")) {
 		conf_error(c, node,
-		    "\"sink %.*s\" comes with a later release, allowed now: s3, dir",
+		    "\"sink %.*s\" comes with a later release, allowed now: s3, dir, http",
 		    STR_ARG(kind));
 		return ERR_CONFIG;
 	}
 	if (!sink->ops) {
-		conf_error(
-		    c, node, "unknown kind of sink \"%.*s\", allowed: s3, dir", STR_ARG(kind));
+		conf_error(c, node, "unknown kind of sink \"%.*s\", allowed: s3, dir, http",
+		    STR_ARG(kind));
 		return ERR_CONFIG;
 	}
 	ss->s.sink = sink;
@@ -401,7 +401,11 @@ static const struct conf_row rows[] = {
 	    "name", "a durable stream: what is taken in waits on disk until its sink has it",
 	    NULL },
 	{ "sink", CONF_STREAM, 1, UINT_MAX, CONF_RELOAD, set_sink, 0, NULL,
-	    "s3 STORE bucket=B [prefix=P] | dir PATH", "where the stream goes", NULL },
+	    "s3 STORE bucket=B [prefix=P] | dir PATH | http URL [method=as_received|METHOD] "
+	    "[user_header=NAME] [header=\"NAME: VALUE\"] [ca_file=PATH] [keepalive_timeout=60s]",
+	    "where the stream goes: a store, a folder, or a service that gets each record as the "
+	    "request it came in",
+	    NULL },
 	{ "mode", CONF_STREAM, 1, 1, CONF_RELOAD, set_mode, FIELD(mode), NULL,
 	    "enum:bundle|object|message",
 	    "many records in one gzip file (default of s3 and dir), one object a request, or one "

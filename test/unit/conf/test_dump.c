@@ -57,7 +57,8 @@ hides_secrets(void **state)
 	    parsed("credentials keys ID hunter2;credentials env;credentials file /p keys;"
 		   "proxy_set_header authorization 'Bearer x';proxy_set_header Host h;"
 		   "sink http http://u:pw@h:80/x@y;sink http http://h:80/a@b;"
-		   "sink smtp 'smtp://u:p w@h';sink http http://u@h/;");
+		   "sink smtp 'smtp://u:p w@h';sink http http://u@h/;"
+		   "sink http http://h 'header=Authorization: Bearer x:y' header=X-Key:z;");
 	char *text = dumped(c);
 
 	(void)state;
@@ -65,7 +66,8 @@ hides_secrets(void **state)
 	    "credentials keys ID ***;\ncredentials env;\ncredentials file /p keys;\n"
 	    "proxy_set_header authorization \"***\";\nproxy_set_header Host h;\n"
 	    "sink http http://u:***@h:80/x@y;\nsink http http://h:80/a@b;\n"
-	    "sink smtp \"smtp://u:***@h\";\nsink http http://u@h/;\n");
+	    "sink smtp \"smtp://u:***@h\";\nsink http http://u@h/;\n"
+	    "sink http http://h \"header=Authorization: ***\" header=X-Key:***;\n");
 	free(text);
 	conf_free(c);
 }
