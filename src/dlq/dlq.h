@@ -177,8 +177,8 @@ int dlq_cancel(
 /* Durable on 0; the payload is copied (a message) or linked (a file). An id that is there already: 0, nothing changes. Many callers at
  * once share one sync. Past max_messages the oldest message makes room (resolved and discarded ones first), counted and logged. Parks. */
 int dlq_add(struct dlq *d, const struct dlq_letter *l);
-/* The next entry of the stream that is to be delivered again and is due; it is on its way until dlq_end or dlq_give_back. False: none is; *next: when
- * one will be (UTC ns), or 0: none waits. Never parks. */
+/* The next entry of the stream that is to be delivered again and is due; it is on its way until dlq_end or dlq_give_back. out NULL: only looks. False:
+ * none is; *next: when one will be (UTC ns), or 0: none waits. Never parks. */
 bool dlq_take(
     struct dlq *d, struct str stream, int64_t wall_now, struct dlq_entry *out, int64_t *next);
 /* One attempt was made: for the history, durable with the next sync. Never parks. */
