@@ -4,6 +4,7 @@
     minio           a MinIO of this test process, over http; minio_tls the same over https
     bucket          a fresh bucket of minio
     scripted_store  a store that behaves as the test says (lib/store.py); its bucket: scripted_store.bucket()
+    worker          a service that takes messages, as the test says (lib/worker.py)
     embedded        the three streams into folders: server(streams=embedded.streams), then embedded.usage.wait_records(1)
     nginx           factory: nginx(port, http="…") -> a running lib.nginx.Nginx, to compare with
     check_conf      check_conf(text) -> (exit status, messages) of sluice -t
@@ -25,6 +26,7 @@ from lib.ports import accepts
 from lib.server import TOP, Sluice, program
 from lib.store import ScriptedStore
 from lib.wait import PATIENCE
+from lib.worker import ScriptedWorker
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -65,6 +67,13 @@ def scripted_store():
     store = ScriptedStore()
     yield store
     store.stop()
+
+
+@pytest.fixture
+def worker():
+    running = ScriptedWorker()
+    yield running
+    running.stop()
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import pytest
 
 from lib import raw
 from lib.account import record
-from lib.objects import assert_exactly_once
+from lib.objects import Object, assert_exactly_once
 from lib.scene import MAIN, Scene, plan, streams
 from lib.server import TOP, alive
-from lib.store import Object, status, truthful
+from lib.store import status, truthful
 from lib.wait import wait_until
 
 def crash_points():
@@ -73,7 +73,7 @@ def test_a_worker_dies(scene, tmp_path, point, afterwards):
 
 def plant_another(exchange):
     """Somebody else was faster under this key."""
-    request, store = exchange.request, exchange.store
+    request, store = exchange.request, exchange.peer
     store.objects[request.bucket, "other/" + request.key] = None
     store.objects[request.bucket, request.key] = Object(request.key, b"another's", {"bundle": "0" * 32}, "image/png")
     truthful(exchange)
@@ -411,7 +411,7 @@ class Late:
     def __call__(self, exchange):
         self.arrived.set()
         self.go.wait(30)
-        answer = exchange.store.apply(exchange.request)
+        answer = exchange.peer.apply(exchange.request)
         self.landed.set()
         exchange.answer(*answer)
 

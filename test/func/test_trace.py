@@ -190,7 +190,7 @@ def test_nothing_is_relied_on_before_it_is_durable(traced):
 def taken(exchange):
     """Another has the key."""
     request = exchange.request
-    exchange.store.objects[request.bucket, request.key] = Object(request.key, b"another's", {"bundle": "0" * 32}, "text/plain")
+    exchange.peer.objects[request.bucket, request.key] = Object(request.key, b"another's", {"bundle": "0" * 32}, "text/plain")
     truthful(exchange)
 
 
