@@ -213,6 +213,34 @@ buf_put_hex(struct buf *b, const void *p, size_t n)
 	b->n += 2 * n;
 }
 
+/* Up to three bytes as four characters. */
+static void
+put_base64_group(char to[4], const unsigned char *p, size_t n)
+{
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint32_t v = (uint32_t)p[0] << 16 | (n > 1 ? (uint32_t)p[1] << 8 : 0) | (n > 2 ? p[2] : 0);
+
+	to[0] = digits[v >> 18];
+	to[1] = digits[v >> 12 & 63];
+	to[2] = n > 1 ? digits[v >> 6 & 63] : '=';
+	to[3] = n > 2 ? digits[v & 63] : '=';
+}
+
+void
+buf_put_base64(struct buf *b, const void *p, size_t n)
+{
+	const unsigned char *from = p;
+	size_t groups = n / 3 + (n % 3 != 0);
+	char *to = buf_reserve(b, groups > SIZE_MAX / 4 ? SIZE_MAX : 4 * groups);
+
+	if (!to)
+		return;
+	for (size_t i = 0; i < n; i += 3, to += 4)
+		put_base64_group(to, from + i, MIN(n - i, (size_t)3));
+	b->n += 4 * groups;
+}
+
 static bool
 unreserved(unsigned char c)
 {

@@ -41,6 +41,8 @@ void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(print
 void buf_put_json(struct buf *b, struct str s);
 /* Lower-case hexadecimal. */
 void buf_put_hex(struct buf *b, const void *p, size_t n);
+/* RFC 4648, 4: one line, with padding. */
+void buf_put_base64(struct buf *b, const void *p, size_t n);
 /* Percent-encoded, unreserved bytes of RFC 3986 (and '/' when keep_slash) as they are. */
 void buf_put_percent(struct buf *b, struct str s, bool keep_slash);
 /* Drops the first n bytes. */

@@ -31,6 +31,25 @@ appends_everything(void **state)
 	assert_null(b.p);
 }
 
+/* RFC 4648, 10. */
+static void
+base64(void **state)
+{
+	static const char *const cases[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" },
+		{ "foo", "Zm9v" }, { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
+		{ "foobar", "Zm9vYmFy" }, { "\xff\xfe\xfb", "//77" } };
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		buf_reset(&b);
+		buf_put_base64(&b, cases[i][0], strlen(cases[i][0]));
+		assert_string_equal(buf_cstr(&b), cases[i][1]);
+	}
+	buf_fini(&b);
+}
+
 static void
 grows_with_printf_of_any_length(void **state)
 {
@@ -193,6 +212,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(appends_everything),
+		cmocka_unit_test(base64),
 		cmocka_unit_test(grows_with_printf_of_any_length),
 		cmocka_unit_test(failure_sticks_at_the_limit),
 		cmocka_unit_test(fixed_memory_is_never_left),
