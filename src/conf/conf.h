@@ -225,6 +225,8 @@ struct conf_bounds {
  * overflow). */
 int conf_parse_size(struct str s, uint64_t *out);
 int conf_parse_time(struct str s, int64_t *ns);
+/* A duration as Go writes it (1h30m, 1.5h, 10m0s, 500ms, 0; none below 0): 0 or ERR_BAD. */
+int conf_parse_go_duration(struct str s, int64_t *ns);
 /* The shortest text that parses back to the same, for messages: "10m", "90s", "64k". Times are cut
  * to milliseconds. */
 #define CONF_UNIT_LEN 32

@@ -114,8 +114,6 @@ struct conf_yml_scan {
 };
 /* 1 with *out, 0 at the end, or an error after conf_error(). */
 int conf_yml_next(struct conf_yml_scan *s, struct conf_yml_line *out);
-/* A duration as Go writes it (1h30m, 1.5h, 10m0s, 500ms): 0 or ERR_BAD. */
-int conf_parse_go_duration(struct str s, int64_t *ns);
 
 /* port.c: puts c->port into the first listen of the tree. */
 void conf_override_port(struct conf *c);
