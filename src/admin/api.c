@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "admin/forward.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/url.h"
 #include "gate/auth.h"
@@ -13,11 +15,16 @@
 #define TABLES_MAX 16
 #define ANSWER_MAX ((size_t)64 << 20)
 #define ERROR_MAX 512
+#define RETRY_AFTER "2"
 /* Returned by api_fail: the status is in the answer. */
 #define FAILED 1
 
-static const struct api_endpoint *tables[TABLES_MAX];
+static struct table {
+	const struct api_endpoint *rows;
+	bool shippers; /* they work in the shipper */
+} tables[TABLES_MAX];
 static unsigned n_tables;
+static bool in_shipper;
 
 /* A call and its answer. */
 struct answer {
@@ -28,14 +35,32 @@ struct answer {
 	char error[ERROR_MAX];
 };
 
+static void
+add(const struct api_endpoint *rows, bool shippers)
+{
+	for (unsigned i = 0; i < n_tables; i++)
+		if (tables[i].rows == rows)
+			return;
+	assert(n_tables < TABLES_MAX);
+	tables[n_tables++] = (struct table){ rows, shippers };
+}
+
 void
 api_add(const struct api_endpoint *table)
 {
-	for (unsigned i = 0; i < n_tables; i++)
-		if (tables[i] == table)
-			return;
-	assert(n_tables < TABLES_MAX);
-	tables[n_tables++] = table;
+	add(table, false);
+}
+
+void
+api_add_shippers(const struct api_endpoint *table)
+{
+	add(table, true);
+}
+
+void
+api_be_shipper(void)
+{
+	in_shipper = true;
 }
 
 /* ---- for endpoints ---- */
@@ -64,6 +89,20 @@ api_query(struct api_call *call, const char *name)
 		return str_make(NULL, 0);
 	buf_init_fixed(&decoded, room, raw.n + 1);
 	return url_decode(raw, &decoded, true) == 0 ? buf_str(&decoded) : str_make(NULL, 0);
+}
+
+struct str
+api_operator(struct api_call *call, struct str said)
+{
+	struct str key = call->operator;
+	char *both;
+
+	if (said.n == 0 || str_eq(said, key))
+		return key;
+	if (!call->has_key)
+		return said;
+	both = arena_printf(&call->request->arena, "%.*s (%.*s)", STR_ARG(key), STR_ARG(said));
+	return both != NULL ? str_of(both) : key;
 }
 
 int
@@ -120,21 +159,44 @@ same_method(const struct api_endpoint *row, struct str method)
 	       (str_is(method, "HEAD") && strcmp(row->method, "GET") == 0);
 }
 
-/* The row for method and path; allow: the methods that the path has, if that is not among them. */
-static const struct api_endpoint *
-find(struct str method, struct str path, struct str *id, struct buf *allow)
+/* Where a request leads. */
+struct route {
+	const struct api_endpoint *row; /* NULL: nowhere */
+	bool shippers;
+	struct str id;     /* what {id} stands for */
+	struct buf *allow; /* the methods that the path has, if the request's is not among them */
+};
+
+static void
+allow(struct buf *out, const struct api_endpoint *row)
+{
+	buf_printf(out, "%s%s", out->n ? ", " : "", row->method);
+	if (strcmp(row->method, "GET") == 0)
+		buf_puts(out, ", HEAD");
+}
+
+static bool
+find_in(const struct table *t, struct str method, struct str path, struct route *out)
+{
+	for (const struct api_endpoint *row = t->rows; row->path != NULL; row++) {
+		if (!fits(row->path, path, &out->id))
+			continue;
+		if (same_method(row, method)) {
+			out->row = row;
+			out->shippers = t->shippers;
+			return true;
+		}
+		allow(out->allow, row);
+	}
+	return false;
+}
+
+static void
+find(struct str method, struct str path, struct route *out)
 {
 	for (unsigned t = 0; t < n_tables; t++)
-		for (const struct api_endpoint *row = tables[t]; row->path != NULL; row++) {
-			if (!fits(row->path, path, id))
-				continue;
-			if (same_method(row, method))
-				return row;
-			buf_printf(allow, "%s%s", allow->n ? ", " : "", row->method);
-			if (strcmp(row->method, "GET") == 0)
-				buf_puts(allow, ", HEAD");
-		}
-	return NULL;
+		if ((tables[t].shippers || !in_shipper) && find_in(&tables[t], method, path, out))
+			return;
 }
 
 /* The API's part of the path: it may be mounted deeper. */
@@ -148,8 +210,8 @@ api_path(const struct http_request *r)
 
 /* ---- answering ---- */
 
-static int
-reply_error(struct http_request *r, int status, const char *text)
+int
+api_refuse(struct http_request *r, int status, const char *text)
 {
 	struct json_writer w;
 	struct buf body;
@@ -160,14 +222,24 @@ reply_error(struct http_request *r, int status, const char *text)
 	json_put_cstr(&w, "error", text);
 	json_close(&w);
 	buf_putc(&body, '\n');
+	if (status == 503)
+		http_set_header(r, "Retry-After", STR(RETRY_AFTER));
 	return http_reply_buf(r, status, "application/json", &body);
+}
+
+int
+api_refuse_error(struct http_request *r, int err)
+{
+	if (err == ERR_CANCELLED || err == ERR_CLOSED)
+		return http_reply_error(r, err);
+	return api_refuse(r, err_http_status(err), err_text(err));
 }
 
 static int
 refuse_method(struct http_request *r, const struct buf *allow)
 {
 	http_add_header(r, "Allow", buf_str(allow));
-	return reply_error(r, 405, http_reason(405));
+	return api_refuse(r, 405, http_reason(405));
 }
 
 /* 0, or answered. */
@@ -178,11 +250,11 @@ check_authority(struct http_request *r, const struct api_endpoint *row, bool tru
 		return 0;
 	if (auth_role(r) == ROLE_NONE) {
 		http_add_header(r, "WWW-Authenticate", STR("Bearer"));
-		reply_error(r, 401, auth_finding_text(auth_key_finding(r)));
+		api_refuse(r, 401, auth_finding_text(auth_key_finding(r)));
 		return ERR_UNAUTHORIZED;
 	}
 	if (row != NULL && auth_role(r) < row->role) {
-		reply_error(r, 403, "this key may not do that: its role is too low");
+		api_refuse(r, 403, "this key may not do that: its role is too low");
 		return ERR_DENIED;
 	}
 	return 0;
@@ -191,26 +263,35 @@ check_authority(struct http_request *r, const struct api_endpoint *row, bool tru
 static int
 reply(struct http_request *r, struct answer *a, int status)
 {
-	if (status == ERR_CANCELLED || status == ERR_CLOSED)
-		return http_reply_error(r, status);
+	if (r->status != 0)
+		return status; /* it has answered, or begun to */
 	if (a->failed)
-		return reply_error(r, a->failed, a->error);
+		return api_refuse(r, a->failed, a->error);
 	if (status >= 0 && buf_failed(&a->body))
 		status = buf_failed(&a->body);
 	if (status < 0)
-		return reply_error(r, err_http_status(status), err_text(status));
+		return api_refuse_error(r, status);
 	buf_putc(&a->body, '\n');
 	return http_reply(r, status, "application/json", buf_str(&a->body));
 }
 
-static int
-run(struct http_request *r, const struct api_endpoint *row, const struct api_call *call,
-    bool trusted)
+/* Whose doing it is: of the key that a worker has seen, here or before it passed the request on; else nobody's in particular. */
+static struct str
+key_name(struct http_request *r, bool trusted)
 {
-	struct answer a = { .call = *call };
+	if (!trusted)
+		return auth_key_name(r);
+	return in_shipper ? http_header_get(r->head, FORWARD_OPERATOR) : str_make(NULL, 0);
+}
+
+static int
+run(struct http_request *r, const struct api_endpoint *row, struct str id, struct str key)
+{
+	struct answer a = { .call = { .request = r, .id = id } };
 	int err;
 
-	a.call.operator= trusted ? STR("local") : auth_key_name(r);
+	a.call.operator= key.n> 0 ? key : STR("local");
+	a.call.has_key = key.n > 0;
 	a.call.json = &a.json;
 	buf_init(&a.body, ANSWER_MAX);
 	json_init(&a.json, &a.body);
@@ -219,39 +300,49 @@ run(struct http_request *r, const struct api_endpoint *row, const struct api_cal
 	return err;
 }
 
+/* Nobody waits any more for what the worker has answered meanwhile. */
+static bool
+is_late(const struct http_request *r)
+{
+	uint64_t until;
+
+	return in_shipper && str_to_u64(http_header_get(r->head, FORWARD_UNTIL), &until) == 0 &&
+	       until < (uint64_t)clock_mono();
+}
+
+static int
+serve(struct http_request *r, const struct route *to, bool trusted)
+{
+	struct str key = key_name(r, trusted);
+
+	if (is_late(r))
+		return api_refuse(r, 503, "too late");
+	if (to->shippers && !in_shipper)
+		return forward_request(r, api_path(r), key);
+	return run(r, to->row, to->id, key);
+}
+
 /* Who may not come in is not told what there is. */
 static int
-serve(struct http_request *r, struct str path, bool trusted)
+handle(struct http_request *r, void *arg)
 {
-	struct api_call call = { .request = r, .path = path };
-	const struct api_endpoint *row;
-	struct buf allow;
+	bool trusted = arg != NULL;
+	struct buf methods;
+	struct route to = { .allow = &methods };
 	char room[64];
 	int err;
 
 	r->uncounted = true; /* who looks is not what is looked at */
-	buf_init_fixed(&allow, room, sizeof(room));
-	row = find(r->head->method, path, &call.id, &allow);
+	buf_init_fixed(&methods, room, sizeof(room));
+	find(r->head->method, api_path(r), &to);
 	http_add_header(r, "Cache-Control", STR("no-store"));
 	http_add_header(r, "X-Content-Type-Options", STR("nosniff"));
-	err = check_authority(r, row, trusted);
+	err = check_authority(r, to.row, trusted);
 	if (err != 0)
 		return err;
-	if (row != NULL)
-		return run(r, row, &call, trusted);
-	return allow.n > 0 ? refuse_method(r, &allow) : reply_error(r, 404, http_reason(404));
-}
-
-int
-api_serve(struct http_request *r, struct str path)
-{
-	return serve(r, path, false);
-}
-
-static int
-handle(struct http_request *r, void *arg)
-{
-	return serve(r, api_path(r), arg != NULL);
+	if (to.row != NULL)
+		return serve(r, &to, trusted);
+	return methods.n > 0 ? refuse_method(r, &methods) : api_refuse(r, 404, http_reason(404));
 }
 
 /* ---- GET /api/ ---- */
@@ -264,7 +355,7 @@ list_endpoints(struct api_call *call)
 	json_open(w, NULL, '{');
 	json_open(w, "endpoints", '[');
 	for (unsigned t = 0; t < n_tables; t++)
-		for (const struct api_endpoint *row = tables[t]; row->path != NULL; row++) {
+		for (const struct api_endpoint *row = tables[t].rows; row->path != NULL; row++) {
 			json_open(w, NULL, '{');
 			json_put_cstr(w, "method", row->method);
 			json_put_cstr(w, "path", row->path);

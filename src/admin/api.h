@@ -19,12 +19,15 @@ struct api_call {
 	struct str path;          /* "/api/…", decoded, wherever the API is mounted */
 	struct str id;            /* what stands for {id} in the row's path, decoded */
 	struct str operator;      /* who calls: the key's name; "local" over the admin socket */
+	bool has_key;             /* it is a key's name */
 	struct json_writer *json; /* the answer: one document */
 };
 
 /* Writes the answer's document to call->json and returns its status (200, 202, …), or a negative error of the table, which is answered
- * as such, or api_fail(). Runs on the request's task; may park. */
+ * as such, or api_fail(), or API_ANSWERED. Runs on the request's task; may park. */
 typedef int api_fn(struct api_call *call);
+/* Returned by an endpoint that has answered by itself, with the functions of http/server.h. */
+#define API_ANSWERED 0
 
 struct api_endpoint {
 	const char *method; /* "GET", which brings HEAD; "POST", "DELETE" */
@@ -37,10 +40,21 @@ struct api_endpoint {
 
 /* The table, borrowed for ever, ends with a NULL path. Before serving; a second time does nothing. */
 void api_add(const struct api_endpoint *table);
+/* The same for endpoints that work in the shipper: workers ask who may, and pass the request on (admin/forward.h). */
+void api_add_shippers(const struct api_endpoint *table);
+/* This process is the shipper: from now on it answers what is the shipper's, and nothing else. Before serving. */
+void api_be_shipper(void);
 
 /* Answers status with this text in place of what was written. Returns what the endpoint is to return. */
 int api_fail(struct api_call *call, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The whole of an answer outside of an endpoint: {"error":text}; 503 with Retry-After. The second takes status and text from the table
+ * of errors. As http_reply. */
+int api_refuse(struct http_request *r, int status, const char *text);
+int api_refuse_error(struct http_request *r, int err);
+/* On whose record a decision goes: the call's operator; over the admin socket who the body says it is; over TCP "key (who)" where that is
+ * another name. Lives as long as the request. */
+struct str api_operator(struct api_call *call, struct str said);
 /* A parameter of the query, decoded; {NULL, 0}: it is not there, or malformed. Lives as long as the request. */
 struct str api_query(struct api_call *call, const char *name);
 /* The same as a number within [min, max], or absent where there is none. 0, or what api_fail() returned: the endpoint returns it. */

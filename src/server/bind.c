@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "server/admin_socket.h"
+#include "server/shipper_socket.h"
 #include "server/state.h"
 
 static int
@@ -28,21 +29,36 @@ unix_path(const struct addr *a)
 	return ((const struct sockaddr_un *)&a->u.storage)->sun_path;
 }
 
-/* The admin socket lies in a folder of the configured user's, and is that user's. */
-static int
-open_listen(const struct generation *gen, const struct http_listen *l)
+static bool
+is_unix(const struct http_listen *l)
 {
+	return l->addr.u.sa.sa_family == AF_UNIX;
+}
+
+/* Our own sockets lie in a folder of the configured user's, and are that user's. */
+static int
+open_own(const struct generation *gen, const struct http_listen *l, bool shipper)
+{
+	struct listen_options opt = l->opt;
 	int fd, saved;
 
-	if (l->addr.u.sa.sa_family != AF_UNIX || !admin_socket_is(gen->conf, unix_path(&l->addr)))
-		return listen_open(&l->addr, &l->opt);
+	if (shipper)
+		opt.unix_mode = SHIPPER_SOCKET_MODE;
 	if (state_act_as_user(core_of(gen->conf)) != 0)
 		return ERR_DENIED;
-	fd = listen_open(&l->addr, &l->opt);
+	fd = listen_open(&l->addr, &opt);
 	saved = errno;
 	(void)state_act_as_root();
 	errno = saved;
 	return fd;
+}
+
+static int
+open_listen(const struct generation *gen, const struct http_listen *l, bool shipper)
+{
+	if (shipper || (is_unix(l) && admin_socket_is(gen->conf, unix_path(&l->addr))))
+		return open_own(gen, l, shipper);
+	return listen_open(&l->addr, &l->opt);
 }
 
 static int
@@ -52,9 +68,10 @@ bind_one(struct generation *gen, const struct generation *old, struct http_liste
 	char text[ADDR_TEXT_MAX];
 
 	*b = (struct bound){ .listen = l, .index = index };
+	b->shipper = is_unix(l) && shipper_socket_is(gen->conf, unix_path(&l->addr));
 	b->fd = find_old(old, l, index);
 	if (b->fd < 0)
-		b->fd = open_listen(gen, l);
+		b->fd = open_listen(gen, l, b->shipper);
 	if (b->fd >= 0) {
 		gen->n_fds++;
 		return 0;
@@ -132,6 +149,15 @@ void
 bind_forget_others(const struct generation *gen, unsigned index)
 {
 	for (unsigned i = 0; i < gen->n_fds; i++)
-		if (gen->fds[i].index >= 0 && (unsigned)gen->fds[i].index != index)
+		if (gen->fds[i].shipper ||
+		    (gen->fds[i].index >= 0 && (unsigned)gen->fds[i].index != index))
+			forget(&gen->fds[i]);
+}
+
+void
+bind_forget_workers(const struct generation *gen)
+{
+	for (unsigned i = 0; i < gen->n_fds; i++)
+		if (!gen->fds[i].shipper)
 			forget(&gen->fds[i]);
 }

@@ -13,7 +13,10 @@ int bind_generation(struct generation *gen, const struct generation *old, unsign
 void bind_release(struct generation *old, const struct generation *next);
 /* In a child: closes its copies of the descriptors, so that an address is closed once the master says so. */
 void bind_forget(const struct generation *gen);
-/* The same for those that only another worker serves: a socket that nobody accepts from still gets its share of connections. */
+/* The same in a worker, for those that only another worker or the shipper serves: a socket that nobody accepts from still gets its share of
+ * connections. */
 void bind_forget_others(const struct generation *gen, unsigned index);
+/* The same in the shipper, for those that workers serve. */
+void bind_forget_workers(const struct generation *gen);
 
 #endif

@@ -27,6 +27,7 @@
 #include "s3/store.h"
 #include "server/admin_socket.h"
 #include "server/restarts.h"
+#include "server/shipper_socket.h"
 #include "ship/ship.h"
 #include "sink/stream.h"
 #include "status/health.h"
@@ -314,6 +315,8 @@ core_load(const char *path, const char *globals, unsigned port, char **messages)
 		err = conf_parse_text(c, "-g", str_of(globals));
 	if (err == 0)
 		err = admin_socket_add(c);
+	if (err == 0)
+		err = shipper_socket_add(c);
 	if (err == 0)
 		err = conf_check(c);
 	if (err == 0)

@@ -18,6 +18,7 @@ struct generation {
 	struct bound {
 		struct http_listen *listen;
 		int fd, index; /* index: of the only worker that serves it; -1: all do */
+		bool shipper;  /* served by the shipper, and by no worker */
 	} * fds;
 };
 

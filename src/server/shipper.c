@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 
+#include "admin/api.h"
 #include "base/log.h"
 #include "server/bind.h"
 #include "server/process.h"
@@ -40,6 +41,20 @@ drain(void)
 	}
 }
 
+/* What workers ask of us; the same socket served an earlier shipper, whose clients may be waiting. */
+static int
+serve_api(void)
+{
+	const struct generation *gen = shipper.env->gen;
+	int err = 0;
+
+	api_be_shipper();
+	for (unsigned i = 0; i < gen->n_fds && err == 0; i++)
+		if (gen->fds[i].shipper)
+			err = http_serve(gen->fds[i].fd, gen->fds[i].listen);
+	return err;
+}
+
 static void
 start_task(void *arg)
 {
@@ -54,6 +69,8 @@ start_task(void *arg)
 		idem_attach(env->keys, env->slot,
 		    atomic_load(&zone_slot(env->zone, env->slot)->generation));
 	err = ship_start(stream_first(env->gen->conf), env->zone, env->keys, NULL, dir, &ship);
+	if (err == 0)
+		err = serve_api();
 	if (err != 0) {
 		log_event(LOG_ERROR, "shipper", "cannot start", LOG_ERR(err), LOG_END);
 		shipper.status = EXIT_START;
@@ -103,7 +120,7 @@ shipper_main(const struct process_env *env)
 	int err;
 
 	shipper.env = env;
-	bind_forget(env->gen);
+	bind_forget_workers(env->gen);
 	err = process_enter(env, "shipper", on_order, NULL);
 	if (err == 0)
 		err = zone_listen(env->zone, env->slot, on_ring, NULL);
