@@ -127,14 +127,8 @@ set_sink(struct conf *c, const struct conf_node *node, struct conf_scope *scope,
 	if (!sink)
 		return ERR_NOMEM;
 	*sink = (struct sink_conf){ .ops = sink_find_kind(kind), .scope = scope };
-	if (!sink->ops && str_is(kind, "smtp")) {
-		conf_error(c, node,
-		    "\"sink %.*s\" comes with a later release, allowed now: s3, dir, http",
-		    STR_ARG(kind));
-		return ERR_CONFIG;
-	}
 	if (!sink->ops) {
-		conf_error(c, node, "unknown kind of sink \"%.*s\", allowed: s3, dir, http",
+		conf_error(c, node, "unknown kind of sink \"%.*s\", allowed: s3, dir, http, smtp",
 		    STR_ARG(kind));
 		return ERR_CONFIG;
 	}
@@ -286,17 +280,16 @@ set_breaker(struct conf *c, const struct conf_node *node, struct conf_scope *sco
 static const char *
 mode_name(const struct stream_conf *s)
 {
-	static const char *const names[] = { "bundles", "objects", "messages" };
-
-	return names[s->mode];
+	return s->mode == STREAM_OBJECT ? "objects" : "bundles";
 }
 
-/* Two streams whose objects nobody could tell apart. */
+/* Two streams whose bundles or objects nobody could tell apart. Messages name their stream. */
 static void
 warn_shared(struct conf *c, const struct stream_conf *s)
 {
 	for (const struct stream_conf *o = stream_first(c); o != s; o = o->next) {
-		if (!o->sink || o->mode != s->mode || !str_eq(o->sink->prefix, s->sink->prefix) ||
+		if (!o->sink || o->mode != s->mode || s->mode == STREAM_MESSAGE ||
+		    !str_eq(o->sink->prefix, s->sink->prefix) ||
 		    !str_eq(o->sink->destination, s->sink->destination))
 			continue;
 		conf_warn(c, s->sink_node,
@@ -402,9 +395,12 @@ static const struct conf_row rows[] = {
 	    NULL },
 	{ "sink", CONF_STREAM, 1, UINT_MAX, CONF_RELOAD, set_sink, 0, NULL,
 	    "s3 STORE bucket=B [prefix=P] | dir PATH | http URL [method=as_received|METHOD] "
-	    "[user_header=NAME] [header=\"NAME: VALUE\"] [ca_file=PATH] [keepalive_timeout=60s]",
-	    "where the stream goes: a store, a folder, or a service that gets each record as the "
-	    "request it came in",
+	    "[user_header=NAME] [header=\"NAME: VALUE\"] [ca_file=PATH] [keepalive_timeout=60s] | "
+	    "smtp URL from=ADDRESS to=ADDRESS subject=TEXT [body=$body] [starttls=on|off|required] "
+	    "[user=NAME] [password_file=PATH] [insecure_auth=off] [ca_file=PATH] [helo=NAME] "
+	    "[max_recipients=10] [max_size=10m] [timeout=30s] [keepalive_timeout=10s]",
+	    "where the stream goes: a store, a folder, a service that gets each record as the "
+	    "request it came in, or a mail server that gets each as a mail",
 	    NULL },
 	{ "mode", CONF_STREAM, 1, 1, CONF_RELOAD, set_mode, FIELD(mode), NULL,
 	    "enum:bundle|object|message",

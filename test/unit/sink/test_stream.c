@@ -146,7 +146,6 @@ test_refused(void **state)
 	refused("stream a { }", "has no sink");
 	refused("stream a { sink dir; }", "takes one folder");
 	refused("stream a { sink dir a/b; }", "absolute path");
-	refused("stream a { sink smtp smtp://x/; }", "comes with a later release");
 	refused("stream a { sink ftp x; }", "unknown kind of sink \"ftp\"");
 	refused("stream a { sink dir /a; mode message; }", "no \"mode message\"");
 	refused("stream a { sink dir /a; mode x; }", "bundle, object, message");
