@@ -69,6 +69,8 @@ enum {
 	CONF_REFUSE = 1 << 4,
 	/* the block's children are data, not directives (types, map); runs with the simple ones */
 	CONF_FREE_FORM = 1 << 5,
+	/* in name="value" the value may be quoted by itself, as no directive of nginx reads it */
+	CONF_QUOTED_VALUES = 1 << 6,
 };
 
 struct conf_scope;

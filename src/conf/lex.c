@@ -5,6 +5,8 @@
  * of play; \" \' and \\ lose their backslash, \t \r \n become control characters, any other keeps
  * it. "${" does not open a block. "}" ends a block only where a word could begin.
  *
+ * In directives that nginx does not have, and that say so (CONF_QUOTED_VALUES), the value of a word name="value" may be in quotes, too.
+ *
  * Called by parse.c for files and by apply.c for defaults.
  */
 #include <stdlib.h>
@@ -80,13 +82,17 @@ word_end(struct conf_lex *l, const char *p, char quote)
 	return NULL;
 }
 
+/* The text from p to end with its backslashes worked in, behind a prefix that has none. */
 static struct str
-unescape(struct arena *a, const char *p, const char *end)
+unescape(struct arena *a, struct str prefix, const char *p, const char *end)
 {
-	char *text = arena_alloc(a, (size_t)(end - p) + 1), *to = text;
+	char *text = arena_alloc(a, prefix.n + (size_t)(end - p) + 1), *to = text;
 
 	if (!text)
 		return (struct str){ NULL, 0 };
+	if (prefix.n)
+		memcpy(text, prefix.p, prefix.n);
+	to += prefix.n;
 	for (; p < end; p++) {
 		if (*p != '\\' || p + 1 == end) {
 			*to++ = *p;
@@ -155,20 +161,44 @@ unexpected_end(struct conf_lex *l, char quote, unsigned line)
 	return ERR_CONFIG;
 }
 
+static bool
+is_quote(char ch)
+{
+	return ch == '"' || ch == '\'';
+}
+
+/* The "name=" here, if a quoted value may follow and does; else empty. */
+static struct str
+cut_name(const struct conf_lex *l)
+{
+	const struct conf_row *row = NULL;
+	const char *p = l->p;
+
+	while (p < l->end && ((*p >= 'a' && *p <= 'z') || *p == '_'))
+		p++;
+	if (p == l->p || l->end - p < 2 || *p != '=' || !is_quote(p[1]))
+		return str_make(l->p, 0);
+	if (l->n_words > 0)
+		row = conf_find_row(l->words[0].text, ~0u);
+	return str_make(
+	    l->p, row && (row->flags & CONF_QUOTED_VALUES) ? (size_t)(p + 1 - l->p) : 0);
+}
+
 static int
 take_word(struct conf_lex *l)
 {
-	char quote = *l->p == '"' || *l->p == '\'' ? *l->p : 0;
-	const char *start = quote ? l->p + 1 : l->p, *end;
+	struct str name = cut_name(l);
+	char first = l->p[name.n], quote = is_quote(first) ? first : 0;
+	const char *start = l->p + name.n + (quote ? 1 : 0), *end;
 	unsigned line = l->line;
 	int err;
 
 	end = word_end(l, start, quote);
 	if (!end)
 		return unexpected_end(l, quote, line);
-	err = add_word(l,
-	    (struct conf_lex_word){
-		.text = unescape(&l->c->arena, start, end), .quoted = quote != 0, .line = line });
+	err = add_word(l, (struct conf_lex_word){ .text = unescape(&l->c->arena, name, start, end),
+			      .quoted = quote != 0,
+			      .line = line });
 	if (err) {
 		conf_error_at(l->c, l->file, l->line, "out of memory");
 		return err;

@@ -43,6 +43,53 @@ static const struct {
 	{ "a\r\n{\r\nb\r\n;\r\n}\r\n", "a{b;}" },
 };
 
+#define END "unexpected end of file, expecting \";\" or \"}\""
+
+/* A directive of ours, and the same without leave. */
+static const struct conf_row rows[] = {
+	{ .name = "ours", .contexts = CONF_HTTP, .flags = CONF_QUOTED_VALUES | CONF_BLOCK },
+	{ .name = "theirs", .contexts = CONF_HTTP },
+	{ .name = NULL },
+};
+static struct conf_module module = { .name = "lex", .rows = rows };
+
+static const struct {
+	const char *text, *tree;
+} values[] = {
+	{ "ours b='{\"x\": ; $y}' c=\"d e\";", "ours<b={\"x\": ; $y}><c=d e>;" },
+	{ "ours b_c='it\\'s'{d;}", "ours<b_c=it's>{d;}" },
+	{ "ours b='' c=d 'e=f';", "ours<b=>(c=d)<e=f>;" },
+	{ "ours b='x\ny';b;", "ours<b=x\ny>;b;" },
+	{ "ours b'c' =\"d\" B='e';", "ours(b'c')(=\"d\")(B='e');" },
+	{ "theirs b='c' d=\"e f\";", "theirs(b='c')(d=\"e)(f\");" },
+	{ "b='c';", "b='c';" },
+};
+
+static void
+values_of_our_own_may_be_quoted(void **state)
+{
+	(void)state;
+	conf_register(&module);
+	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+		struct conf *c = parsed(values[i].text);
+
+		assert_messages(c, "");
+		assert_tree(c, values[i].tree);
+		conf_free(c);
+	}
+	for (size_t n = 0; n <= strlen(values[0].text); n++) {
+		char *copy = malloc(n + 1);
+		struct conf *c = conf_new();
+
+		memcpy(copy, values[0].text, n);
+		(void)conf_parse_text(c, "t", str_make(copy, n));
+		free(copy);
+		conf_free(c);
+	}
+	assert_says(parsed("ours b='c;"), "[emerg] t:1: " END "; the ' of line 1 is not closed\n");
+	assert_says(parsed("ours b='c'd;"), "[emerg] t:1: unexpected \"d\"\n");
+}
+
 static void
 reads_as_nginx(void **state)
 {
@@ -56,7 +103,6 @@ reads_as_nginx(void **state)
 	}
 }
 
-#define END "unexpected end of file, expecting \";\" or \"}\""
 static const struct {
 	const char *text, *message;
 } wrong[] = {
@@ -165,6 +211,7 @@ main(void)
 		cmocka_unit_test(counts_lines),
 		cmocka_unit_test(stands_every_cut),
 		cmocka_unit_test(bounds_depth),
+		cmocka_unit_test(values_of_our_own_may_be_quoted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
