@@ -8,6 +8,8 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/expr.h"
+#include "http/conf.h"
 #include "s3/store.h"
 #include "sink/classify.h"
 
@@ -144,6 +146,55 @@ set_mode(struct conf *c, const struct conf_node *node, struct conf_scope *scope,
 
 	ss->has_mode = true;
 	return conf_set_enum(c, node, scope, into);
+}
+
+static void
+release_expr(void *arg)
+{
+	expr_free(arg);
+}
+
+static int
+set_match(struct conf *c, const struct conf_node *node, struct str pattern, struct stream_conf *s)
+{
+	const char *why;
+
+	if (http_check_pattern(c, node, pattern) != 0)
+		return ERR_CONFIG;
+	if (expr_new(pattern, false, &s->match, &why) != 0) {
+		conf_error(c, node, "validate: bad expression \"%.*s\": %s", STR_ARG(pattern), why);
+		return ERR_CONFIG;
+	}
+	return conf_on_free(c, release_expr, s->match);
+}
+
+static int
+bad_validate(struct conf *c, const struct conf_node *node)
+{
+	conf_error(c, node, "invalid \"validate\", allowed: none, json, match ERE, json match ERE");
+	return ERR_CONFIG;
+}
+
+/* none | json | match ERE | json match ERE */
+static int
+set_validate(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
+{
+	struct stream_conf *s = &((struct stream_scope *)into)->s;
+	unsigned i = 0;
+
+	(void)scope;
+	s->validate = VALIDATE_NONE;
+	s->match = NULL;
+	if (str_is(node->args[i], "none"))
+		return node->n_args == 1 ? 0 : bad_validate(c, node);
+	if (str_is(node->args[i], "json")) {
+		s->validate = VALIDATE_JSON;
+		if (node->n_args == ++i)
+			return 0;
+	}
+	if (node->n_args != i + 2 || !str_is(node->args[i], "match"))
+		return bad_validate(c, node);
+	return set_match(c, node, node->args[i + 1], s);
 }
 
 static int
@@ -312,7 +363,7 @@ find_in(const struct conf_node *block, const char *name)
 static int
 check_mode(struct conf *c, const struct stream_conf *s)
 {
-	static const char *const only[] = { "order_by", "max_age", "max_messages" };
+	static const char *const only[] = { "order_by", "max_age", "max_messages", "delivery_log" };
 	bool messages = s->sink->ops->send != NULL;
 
 	if (messages != (s->mode == STREAM_MESSAGE)) {
@@ -358,6 +409,11 @@ finish_stream(struct conf *c, struct stream_conf *s)
 		    STR_ARG(s->name));
 		return ERR_CONFIG;
 	}
+	if (s->match && s->mode == STREAM_OBJECT) {
+		conf_error(c, find_in(s->node, "validate"),
+		    "\"validate match\" is for records of up to 64k, not for \"mode object\"");
+		return ERR_CONFIG;
+	}
 	warn_shared(c, s);
 	return 0;
 }
@@ -377,14 +433,13 @@ finish(struct conf *c)
 
 static const struct conf_word mode_words[] = { { "bundle", STREAM_BUNDLE },
 	{ "object", STREAM_OBJECT }, { "message", STREAM_MESSAGE }, { NULL, 0 } };
-static const struct conf_word validate_words[] = { { "none", VALIDATE_NONE },
-	{ "json", VALIDATE_JSON }, { NULL, 0 } };
 static const struct conf_bounds interval_bounds = { NS_PER_MS, 24 * 3600 * NS_PER_S };
 static const struct conf_bounds bundle_bounds = { 1024, UINT64_C(4) << 30 };
 static const struct conf_bounds spool_bounds = { 1024 * 1024, UINT64_MAX };
 static const struct conf_bounds concurrency_bounds = { 1, 256 };
 static const struct conf_bounds age_bounds = { NS_PER_S, 3650 * 24 * 3600 * NS_PER_S };
 static const struct conf_bounds messages_bounds = { 1, UINT64_MAX };
+static const struct conf_bounds log_bounds = { 256 * 1024, UINT64_C(1) << 40 };
 static const struct conf_bounds timeout_bounds = { NS_PER_MS, 24 * 3600 * NS_PER_S };
 
 #define FIELD(name) offsetof(struct stream_scope, s.name)
@@ -416,8 +471,11 @@ static const struct conf_row rows[] = {
 	    "auto|1-9", "auto: 6 at leisure, down to 1 as the backlog ages", NULL },
 	{ "verify", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_flag, FIELD(verify), "off", "flag",
 	    "ask the store with HEAD for each object before its source is deleted", NULL },
-	{ "validate", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_enum, FIELD(validate), "none",
-	    "enum:none|json", "what is accepted: any bytes, or one JSON text", validate_words },
+	{ "validate", CONF_STREAM, 1, 3, CONF_RELOAD, set_validate, 0, "none",
+	    "none|json|match ERE|json match ERE",
+	    "what is accepted: any bytes; one JSON text; a body of up to 64k in which this "
+	    "expression (POSIX extended) is found, else 400; or both",
+	    NULL },
 	{ "sync", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_flag, FIELD(sync), "on", "flag",
 	    "off: acknowledged once written, not once on disk; a power loss may lose records",
 	    NULL },
@@ -449,6 +507,10 @@ static const struct conf_row rows[] = {
 	{ "max_messages", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_count, FIELD(max_messages),
 	    "1000000", "count", "of \"mode message\": how many may wait; beyond it 503",
 	    &messages_bounds },
+	{ "delivery_log", CONF_STREAM, 1, 1, CONF_RELOAD, conf_set_size, FIELD(delivery_log), "64m",
+	    "size",
+	    "of \"mode message\": how much of the log of attempts is kept; the oldest go first",
+	    &log_bounds },
 	{ 0 },
 };
 

@@ -29,6 +29,7 @@ struct stream_conf {
 	const char *dir; /* state_dir/name; filled in by the server, which knows state_dir */
 	struct sink_conf *sink;
 	int mode, validate;
+	struct expr *match; /* NULL: of `validate match`, what a body must hold */
 	bool sync, verify;
 	int gzip_level; /* 0: auto */
 	uint64_t bundle_size, spool_size, min_free;
@@ -40,7 +41,7 @@ struct stream_conf {
 	/* mode message only */
 	struct order_by order_by;
 	int64_t max_age;
-	uint64_t max_messages;
+	uint64_t max_messages, delivery_log;
 	/* private: where it stands in the configuration, for messages */
 	const struct conf_node *node, *sink_node;
 };

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/expr.h"
 #include "http/conf.h"
 #include "s3/store.h"
 #include "sink/stream.h"
@@ -123,6 +124,28 @@ test_everything_set(void **state)
 }
 
 static void
+test_validate(void **state)
+{
+	const struct stream_conf *s;
+
+	(void)state;
+	accepted("stream a { sink dir /a; validate match '^[0-9]+$'; } "
+		 "stream b { sink http http://x/; validate json match '\"n\"'; delivery_log 1m; } "
+		 "stream c { sink http http://x/; validate json; }");
+	s = stream_find(c, STR("a"));
+	assert_int_equal(s->validate, VALIDATE_NONE);
+	assert_true(expr_match(s->match, STR("17")));
+	assert_false(expr_match(s->match, STR("17x")));
+	s = stream_find(c, STR("b"));
+	assert_int_equal(s->validate, VALIDATE_JSON);
+	assert_true(expr_match(s->match, STR("{\"n\":1}")));
+	assert_int_equal(s->delivery_log, 1 << 20);
+	s = stream_find(c, STR("c"));
+	assert_null(s->match);
+	assert_int_equal(s->delivery_log, 64 << 20);
+}
+
+static void
 test_names(void **state)
 {
 	(void)state;
@@ -159,6 +182,17 @@ test_refused(void **state)
 	refused("stream a { sink dir /a; gzip_level 10; }", "allowed: auto, 1 to 9");
 	refused("stream a { sink dir /a; gzip_level 0; }", "allowed: auto, 1 to 9");
 	refused("stream a { sink dir /a; validate xml; }", "none, json");
+	refused("stream a { sink dir /a; validate none x; }", "match ERE");
+	refused("stream a { sink dir /a; validate json x; }", "match ERE");
+	refused("stream a { sink dir /a; validate match; }", "match ERE");
+	refused("stream a { sink dir /a; validate match a b; }", "match ERE");
+	refused("stream a { sink dir /a; validate match '(a'; }", "bad expression \"(a\"");
+	refused("stream a { sink dir /a; validate match '\\d'; }", "is Perl's");
+	refused("stream a { sink dir /a; validate match '(a{255}){255}'; }", "bad expression");
+	refused(
+	    "stream a { sink dir /a; mode object; validate match a; }", "not for \"mode object\"");
+	refused("stream a { sink dir /a; delivery_log 64m; }", "is for \"mode message\"");
+	refused("stream a { sink http http://x/; delivery_log 1k; }", "out of range");
 	refused("stream a { sink dir /a; concurrency 0; }", "out of range");
 	refused("stream a { sink dir /a; bundle_size 5g; }", "out of range");
 	refused("stream a { sink dir /a; retry max=x; }", "invalid argument \"max=x\"");
@@ -231,6 +265,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_everything_set),
+		cmocka_unit_test(test_validate),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_s3_refused),
