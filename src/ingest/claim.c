@@ -60,6 +60,7 @@ claim_begin(struct http_request *r, const struct ingest_conf *conf, struct claim
 		claim->keyed = claim->held = true;
 		return 0;
 	case IDEM_DONE:
+		ingest_record_stored(r, claim->key);
 		ingest_reply_stored(r, conf, 0);
 		return 1;
 	case IDEM_BUSY:

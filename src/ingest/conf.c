@@ -15,10 +15,13 @@ static const struct conf_row rows[] = {
 	    .contexts = CONF_LOCATION,
 	    .min_args = 1,
 	    .max_args = 3,
-	    .flags = CONF_RELOAD,
+	    .flags = CONF_RELOAD | CONF_QUOTED_VALUES,
 	    .set = set_ingest,
-	    .unit = "STREAM [status=204] [body=TEMPLATE]",
-	    .help = "bodies of PUT and POST go into the stream; answered once they are on disk" },
+	    .unit = "STREAM [status=204] [body=JSON]",
+	    .help = "bodies of PUT and POST go into the stream; answered once they are on disk, "
+		    "with this "
+		    "JSON, in which variables keep to their place; $record_id is the record's id, "
+		    "$json_NAME the member NAME of a body of up to 64k" },
 	{ .name = NULL },
 };
 
@@ -42,6 +45,7 @@ ingest_conf_register(void)
 {
 	conf_register(&ingest_module);
 	ingest_metrics_register();
+	ingest_reply_register();
 }
 
 const struct ingest_conf *
@@ -58,10 +62,8 @@ set_option(struct conf *c, const struct conf_node *node, unsigned i, struct inge
 {
 	struct str value;
 
-	if (conf_arg_kv(node, i, "body", &value)) {
-		conf->body = value;
-		return 0;
-	}
+	if (conf_arg_kv(node, i, "body", &value))
+		return value.n > 0 ? ingest_answer_compile(c, node, value, &conf->answer) : 0;
 	if (conf_arg_kv(node, i, "status", &value) && str_to_u64(value, &conf->status) == 0 &&
 	    conf->status >= 200 && conf->status < 300)
 		return 0;

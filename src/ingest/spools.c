@@ -16,6 +16,9 @@
 #define FAILURE_NS (10 * NS_PER_S)
 /* Room for a small record with its frame; with less the stream is as good as full. */
 #define ROOM_MIN 4096
+/* How many messages wait is asked again after this long; or at once, while fewer than this may still come. */
+#define WAITING_NS (10 * NS_PER_MS)
+#define WAITING_NEAR 10000
 
 struct slot_spool {
 	const struct stream_conf *conf;
@@ -25,6 +28,10 @@ struct slot_spool {
 	int64_t failed_at;         /* monotonic; 0: never */
 	struct series *metrics;    /* spool_metrics */
 	uint64_t open;             /* records in segments not sealed yet */
+	/* of messages */
+	uint64_t waiting;  /* as of the last asking, with what was committed here since */
+	int64_t asked_at;  /* monotonic */
+	uint64_t entering; /* on their way here */
 };
 
 static struct {
@@ -94,6 +101,7 @@ committed(void *arg, const struct spool_commit *c)
 		zone_ring(self.zone, ZONE_SLOT_SHIPPER);
 	}
 	s->open += c->records;
+	s->waiting += c->records;
 	series_add(s->metrics, SPOOL_METRIC_RECORDS, c->records);
 	series_add(s->metrics, SPOOL_METRIC_BYTES, c->bytes);
 	series_set(s->metrics, SPOOL_METRIC_OPEN, (int64_t)s->open);
@@ -146,6 +154,33 @@ spools_room(const struct stream_conf *stream)
 	struct slot_spool *s = of_stream(stream);
 
 	return s ? room(s) : 0;
+}
+
+/* ---- how many messages wait ---- */
+
+bool
+spools_enter(const struct stream_conf *stream)
+{
+	struct slot_spool *s = of_stream(stream);
+	uint64_t max = stream->max_messages;
+
+	if (s == NULL)
+		return false;
+	if (s->waiting + s->entering + WAITING_NEAR >= max ||
+	    clock_cached_mono() - s->asked_at >= WAITING_NS) {
+		s->waiting = spool_metrics_waiting_now(stream->name);
+		s->asked_at = clock_cached_mono();
+	}
+	if (s->waiting + s->entering >= max)
+		return false;
+	s->entering++;
+	return true;
+}
+
+void
+spools_leave(const struct stream_conf *stream)
+{
+	of_stream(stream)->entering--;
 }
 
 void

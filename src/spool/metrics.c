@@ -77,13 +77,33 @@ spool_metrics_sealed(struct str stream)
 		   : 0;
 }
 
+/* Modulo 2^64, as the words are kept. */
+static uint64_t
+waiting(uint64_t stored, uint64_t open, uint64_t sealed, uint64_t seen)
+{
+	int64_t n = (int64_t)(stored + open + sealed - seen);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
 uint64_t
 spool_metrics_waiting(const uint64_t *words)
 {
 	const uint16_t *at = spool_metrics.at;
-	/* Modulo 2^64, as the words are kept. */
-	int64_t n = (int64_t)(words[at[SPOOL_METRIC_STORED]] + words[at[SPOOL_METRIC_OPEN]] +
-			      words[at[SPOOL_METRIC_SEALED]] - words[at[SPOOL_METRIC_SEEN]]);
 
-	return n > 0 ? (uint64_t)n : 0;
+	return waiting(words[at[SPOOL_METRIC_STORED]], words[at[SPOOL_METRIC_OPEN]],
+	    words[at[SPOOL_METRIC_SEALED]], words[at[SPOOL_METRIC_SEEN]]);
+}
+
+uint64_t
+spool_metrics_waiting_now(struct str stream)
+{
+	struct series_view v;
+
+	if (!series_find(&spool_metrics, stream, &v))
+		return 0;
+	return waiting(series_value(&spool_metrics, &v, SPOOL_METRIC_STORED),
+	    series_value(&spool_metrics, &v, SPOOL_METRIC_OPEN),
+	    series_value(&spool_metrics, &v, SPOOL_METRIC_SEALED),
+	    series_value(&spool_metrics, &v, SPOOL_METRIC_SEEN));
 }

@@ -62,5 +62,7 @@ void spool_metrics_register(void);
 uint64_t spool_metrics_sealed(struct str stream);
 /* Records not yet delivered, from all words of the stream (series_sum). Never negative. */
 uint64_t spool_metrics_waiting(const uint64_t *words);
+/* The same for who has the stream's name only: a few loads a slot. */
+uint64_t spool_metrics_waiting_now(struct str stream);
 
 #endif
