@@ -161,6 +161,7 @@ same_method(const struct api_endpoint *row, struct str method)
 
 /* Where a request leads. */
 struct route {
+	struct str path;                /* "/api/…" */
 	const struct api_endpoint *row; /* NULL: nowhere */
 	bool shippers;
 	struct str id;     /* what {id} stands for */
@@ -285,9 +286,9 @@ key_name(struct http_request *r, bool trusted)
 }
 
 static int
-run(struct http_request *r, const struct api_endpoint *row, struct str id, struct str key)
+run(struct http_request *r, const struct route *to, struct str key)
 {
-	struct answer a = { .call = { .request = r, .id = id } };
+	struct answer a = { .call = { .request = r, .path = to->path, .id = to->id } };
 	int err;
 
 	a.call.operator= key.n> 0 ? key : STR("local");
@@ -295,7 +296,7 @@ run(struct http_request *r, const struct api_endpoint *row, struct str id, struc
 	a.call.json = &a.json;
 	buf_init(&a.body, ANSWER_MAX);
 	json_init(&a.json, &a.body);
-	err = reply(r, &a, row->fn(&a.call));
+	err = reply(r, &a, to->row->fn(&a.call));
 	buf_fini(&a.body);
 	return err;
 }
@@ -318,23 +319,22 @@ serve(struct http_request *r, const struct route *to, bool trusted)
 	if (is_late(r))
 		return api_refuse(r, 503, "too late");
 	if (to->shippers && !in_shipper)
-		return forward_request(r, api_path(r), key);
-	return run(r, to->row, to->id, key);
+		return forward_request(r, to->path, key);
+	return run(r, to, key);
 }
 
 /* Who may not come in is not told what there is. */
 static int
-handle(struct http_request *r, void *arg)
+answer(struct http_request *r, struct str path, bool trusted)
 {
-	bool trusted = arg != NULL;
 	struct buf methods;
-	struct route to = { .allow = &methods };
+	struct route to = { .path = path, .allow = &methods };
 	char room[64];
 	int err;
 
 	r->uncounted = true; /* who looks is not what is looked at */
 	buf_init_fixed(&methods, room, sizeof(room));
-	find(r->head->method, api_path(r), &to);
+	find(r->head->method, path, &to);
 	http_add_header(r, "Cache-Control", STR("no-store"));
 	http_add_header(r, "X-Content-Type-Options", STR("nosniff"));
 	err = check_authority(r, to.row, trusted);
@@ -343,6 +343,18 @@ handle(struct http_request *r, void *arg)
 	if (to.row != NULL)
 		return serve(r, &to, trusted);
 	return methods.n > 0 ? refuse_method(r, &methods) : api_refuse(r, 404, http_reason(404));
+}
+
+int
+api_serve(struct http_request *r, struct str path)
+{
+	return answer(r, path, false);
+}
+
+static int
+handle(struct http_request *r, void *arg)
+{
+	return answer(r, api_path(r), arg != NULL);
 }
 
 /* ---- GET /api/ ---- */
