@@ -8,6 +8,7 @@
     embedded        the three streams into folders: server(streams=embedded.streams), then embedded.usage.wait_records(1)
     nginx           factory: nginx(port, http="…") -> a running lib.nginx.Nginx, to compare with
     check_conf      check_conf(text) -> (exit status, messages) of sluice -t
+    watch           factory: watch(viewport={…}) -> a page in headless Chromium with what it complained about (lib/browser.py)
     authority       a certificate authority of the tests
     built_tree      factory: built_tree("static", "--static") -> the folder of a tree built with these options
 
@@ -18,6 +19,7 @@ import subprocess
 
 import pytest
 
+from lib.browser import Watched, chromium
 from lib.certs import Authority
 from lib.folder import Embedded
 from lib.minio import Minio
@@ -125,6 +127,26 @@ def nginx(tmp_path):
     yield start
     for one in started:
         one.stop()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def watch(browser):
+    """Each call opens a page in a profile of its own; kind: of Watched."""
+    opened = []
+
+    def make(kind=Watched, **options):
+        opened.append(kind(browser, **options))
+        return opened[-1]
+
+    yield make
+    for watched in opened:
+        watched.context.close()
 
 
 @pytest.fixture(scope="session")

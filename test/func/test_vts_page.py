@@ -1,13 +1,13 @@
 """The page of the traffic statistics in a real browser: what it shows, that names stay text, that it keeps to its policy, that many zones do not hang it."""
 
+import functools
 import re
-import shutil
 import time
 
 import pytest
-from playwright.sync_api import Error, sync_playwright
 
 from lib import vts
+from lib.browser import Watched
 from lib.vts import hit, hit_each
 
 CONF = vts.ZONE + """
@@ -25,42 +25,11 @@ LOCATIONS = """
 IMAGE = "<img src=x onerror=\"document.title='broken'\">"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert path, "no chromium: run ci/install-deps test"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-class Watched:
-    """A page, with whatever it complained about: exceptions, messages on the console (which tell of what the policy forbids), failed requests."""
-
-    def __init__(self, browser, **options):
-        self.context = browser.new_context(**options)
-        self.page = self.context.new_page()
-        self.complaints, self.asked = [], []
-        self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-
+class StatusPage(Watched):
     def open(self, url):
         answer = self.page.goto(url)
         self.page.wait_for_selector("#live[data-state=good]")
         return answer
-
-    def wait(self, expression, argument=None):
-        """Until this is true in the page."""
-        try:
-            return self.page.wait_for_function(expression, arg=argument, timeout=30000)
-        except Error:
-            shown = self.page.inner_text("body")[:1500]
-            raise AssertionError(f"never {expression}; it complained {self.complaints} and shows\n{shown}") from None
-
-    def section(self, title):
-        return self.page.locator(f'section[aria-label="{title}"]')
 
     def row(self, title, name):
         return self.section(title).locator("tr").filter(has=self.page.locator("th", has_text=re.compile(f"^{re.escape(name)}$")))
@@ -73,16 +42,8 @@ class Watched:
 
 
 @pytest.fixture
-def watch(browser):
-    opened = []
-
-    def make(**options):
-        opened.append(Watched(browser, **options))
-        return opened[-1]
-
-    yield make
-    for watched in opened:
-        watched.context.close()
+def watch(watch):
+    return functools.partial(watch, StatusPage)
 
 
 @pytest.fixture
