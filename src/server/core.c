@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "admin/api.h"
+#include "admin/console.h"
 #include "admin/limits.h"
 #include "admin/status.h"
 #include "admin/traffic.h"
@@ -188,6 +189,7 @@ core_register(void)
 	admin_status_register();
 	admin_limits_register();
 	admin_traffic_register();
+	console_register();
 }
 
 const struct core_conf *

@@ -1,0 +1,51 @@
+/*
+ * Doing something again and again while somebody looks: one run at a time, none while the tab is hidden, slower where the server is slow.
+ */
+
+export class Poll {
+	constructor(ms, run) {
+		this.ms = ms;
+		this.run = run;
+		this.timer = 0;
+		this.busy = false;
+		this.on = false;
+		document.addEventListener("visibilitychange", () => this.soon(0));
+	}
+
+	start() {
+		this.on = true;
+		this.soon(0);
+	}
+
+	stop() {
+		this.on = false;
+		clearTimeout(this.timer);
+	}
+
+	/* Now, or as soon as the run under way ends. */
+	hurry() {
+		this.again = this.busy;
+		this.soon(0);
+	}
+
+	soon(ms) {
+		clearTimeout(this.timer);
+		if (this.on && !this.busy && !document.hidden) {
+			this.timer = setTimeout(() => this.once(), ms);
+		}
+	}
+
+	async once() {
+		const start = performance.now();
+		this.busy = true;
+		try {
+			await this.run();
+		} catch {
+			/* Who runs shows what went wrong; api.js tells of a server that is away. */
+		}
+		const took = performance.now() - start;
+		const wait = this.again ? 0 : Math.max(this.ms - took, took, 100);
+		this.busy = this.again = false;
+		this.soon(wait);
+	}
+}

@@ -1,0 +1,220 @@
+"""The console in a real browser: who may come in, what the overview and the limits show, that it keeps to its policy, to its own server and to a phone's
+width, and what it says while the server is away."""
+
+import json
+import re
+
+import pytest
+
+from lib.admin import api, new_key
+from lib.browser import Watched
+from lib.wait import wait_until
+
+PHONE = {"width": 360, "height": 740}
+LIMITS = "limit_policy api { per_ip 5r/h; }"
+
+
+class Console(Watched):
+    """The console, opened with a key."""
+
+    def enter(self, sluice, path="/console/", key=None, keep=False):
+        self.url = sluice.url
+        answer = self.page.goto(sluice.url + path)
+        self.page.wait_for_selector("form.login")
+        if key:
+            self.log_in(key, keep)
+            self.page.wait_for_selector(".live[data-state=good]")
+        return answer
+
+    def log_in(self, key, keep=False):
+        self.page.get_by_label("Admin key").fill(key)
+        self.page.get_by_label("Keep until the tab closes").set_checked(keep)
+        self.page.get_by_role("button", name="Log in").click()
+
+    def go(self, name):
+        self.page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name=name).click()
+        self.page.get_by_role("heading", name=name, level=1).wait_for()
+
+    def row(self, table, text):
+        return self.page.get_by_role("table", name=table).locator("tbody tr").filter(has_text=text)
+
+    def notice(self, text):
+        self.page.locator(".notice", has_text=text).wait_for()
+
+    def assert_clean(self):
+        """No exception, nothing that the policy forbids, no other host asked."""
+        assert not self.faults
+        assert all(url.startswith((self.url + "/", "blob:" + self.url)) for url in self.asked)
+
+
+@pytest.fixture
+def keys(tmp_path):
+    """(an admin's key, a service's key), of the file that the configuration names."""
+    path = tmp_path / "keys"
+    return new_key(path, "alice", "--role=admin"), new_key(path, "machine", "--role=service")
+
+
+def locations(tmp_path):
+    return f"""
+        auth_keys {tmp_path}/keys;
+        location /console/ {{ console; }}
+        location /dlq/dashboard {{ console; }}
+        location /limited {{ limit api; return 200 ok; }}
+    """
+
+
+@pytest.fixture
+def sluice(server, embedded, keys, tmp_path):
+    return server(streams=embedded.streams, http=LIMITS, server=locations(tmp_path))
+
+
+@pytest.fixture
+def console(watch):
+    return lambda **options: watch(Console, **options)
+
+
+# ---- the location
+
+
+def test_files_and_api(sluice, keys):
+    page = sluice.get("/console/")
+    assert page.headers["Content-Type"].startswith("text/html") and "@BASE@" not in page.text
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+    assert (page.headers["Referrer-Policy"], page.headers["X-Content-Type-Options"]) == ("no-referrer", "nosniff")
+    assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|style=", page.text), "nothing inline"
+    script = sluice.get("/console/main.js")
+    assert script.headers["Content-Type"].startswith("text/javascript") and script.headers["X-Content-Type-Options"] == "nosniff"
+    assert sluice.get("/console/main.js", headers={"If-None-Match": script.headers["ETag"]}).status_code == 304
+    assert sluice.get("/dlq/dashboard/main.js").text == script.text
+    assert sluice.get("/console/no.js").status_code == sluice.get("/console/console.html").status_code == 404
+    assert sluice.session.post(sluice.url + "/console/").status_code == 405
+    answers = [sluice.get("/console/api/status", headers=h) for h in ({}, {"X-API-Key": keys[1]}, {"X-API-Key": keys[0]})]
+    assert [a.status_code for a in answers] == [401, 403, 200]
+    assert not [r for r in api(sluice, "/api/traffic").json["requests"] if r["count"] > 0], "who looks is not counted"
+
+
+@pytest.mark.parametrize("location", ["= /console", "~ /console"])
+def test_needs_a_folder(check_conf, location):
+    status, messages = check_conf(f"http {{ server {{ listen 127.0.0.1:1; location {location} {{ console; }} }} }}")
+    assert status == 1 and "needs a location by prefix" in messages
+
+
+def test_without_keys_a_warning(check_conf):
+    status, messages = check_conf("http { server { listen 127.0.0.1:1; location /console/ { console; } } }")
+    assert status == 0 and "nobody can log in" in messages
+
+
+# ---- in and out
+
+
+def test_log_in(sluice, keys, console):
+    admin, service = keys
+    c = console()
+    c.enter(sluice)
+    problem = c.page.locator(".problem")
+    for key, words in (("sk_wrong", "Invalid API key"), (service, "role is too low"), ("nicht möglich", "Invalid API key")):
+        c.log_in(key)
+        problem.filter(has_text=words).wait_for()
+        assert c.page.locator("nav").count() == 0 or not c.page.locator("nav").first.is_visible()
+    c.log_in(admin)
+    c.page.get_by_role("heading", name="Overview", level=1).wait_for()
+    c.page.reload()
+    c.page.wait_for_selector("form.login")  # it was in memory only
+    assert c.page.evaluate("sessionStorage.length + localStorage.length + document.cookie.length") == 0
+    c.log_in(admin, keep=True)
+    c.page.wait_for_selector(".live[data-state=good]")
+    c.page.reload()
+    c.page.wait_for_selector(".live[data-state=good]")
+    c.page.get_by_role("button", name="Log out").click()
+    c.page.wait_for_selector("form.login")
+    c.page.reload()
+    c.page.wait_for_selector("form.login")
+    assert c.page.evaluate("sessionStorage.length") == 0
+    assert not [url for url in c.asked if admin in url]
+    c.assert_clean()
+
+
+def test_a_key_that_is_revoked(sluice, keys, console, tmp_path):
+    c = console()
+    c.enter(sluice, key=keys[0])
+    (tmp_path / "keys").write_text("")
+    c.page.locator(".problem", has_text="Invalid API key").wait_for()
+    c.assert_clean()
+
+
+def test_server_away_and_back(sluice, keys, console):
+    c = console()
+    c.enter(sluice, key=keys[0])
+    sluice.stop()
+    c.page.get_by_role("alert").filter(has_text="does not answer").wait_for()
+    sluice.start()
+    c.notice("answers again")
+    c.page.wait_for_selector(".live[data-state=good]")
+    assert c.page.locator(".banner").is_hidden()
+    c.assert_clean()
+
+
+# ---- what it shows
+
+
+def test_overview(sluice, keys, console):
+    c = console()
+    c.enter(sluice, key=keys[0])
+    for _ in range(20):
+        assert sluice.put("/usage", b"x").status_code == 204
+    c.wait("() => /[1-9]/.test(document.querySelector('.tile b').textContent)")
+    c.wait("() => document.querySelector('.chart path.edge').getAttribute('d').length > 0")
+    assert c.page.get_by_role("img", name=re.compile("^Requests a second, now: answered ")).count() == 1
+    c.row("Streams", "usage").wait_for()
+    assert c.page.get_by_role("table", name="Streams").locator("tbody tr").count() == 3
+    for process in api(sluice, "/api/workers").json["workers"]:
+        row = c.row("Processes", f"{process['role']} slot {process['slot']}")
+        row.filter(has_text="running").wait_for()
+        assert str(process["pid"]) in row.inner_text().replace(",", "")
+    c.page.get_by_role("img", name=re.compile("^Latency")).press("ArrowLeft")
+    c.page.locator("figure", has_text="Latency").locator(".needle[visibility=visible]").wait_for(state="attached")
+    c.assert_clean()
+
+
+def test_limits(sluice, keys, console):
+    c = console()
+    c.enter(sluice, key=keys[0])
+    c.go("Limits")
+    assert [sluice.get("/limited").status_code for _ in range(7)] == [200] * 5 + [429] * 2
+    c.row("Limits by endpoint", "limited").wait_for()
+    cells = c.row("Limits by endpoint", "limited").locator("td")
+    wait_until(lambda: cells.all_inner_texts()[4:6] == ["5", "2"], lambda: f"hits are shown: {cells.all_inner_texts()}")
+    c.page.get_by_role("button", name="Users").click()
+    c.page.get_by_text("Nobody yet.").wait_for()
+    c.page.get_by_role("button", name="Addresses").click()
+    key = "ratelimit:limited:127.0.0.1"
+    c.page.get_by_role("button", name=f"Forget {key}").click()
+    c.page.get_by_role("dialog").get_by_text("1 client").wait_for()
+    c.page.keyboard.press("Escape")
+    assert c.page.get_by_role("dialog").count() == 0 and sluice.get("/limited").status_code == 429
+    assert c.page.evaluate("document.activeElement.getAttribute('aria-label')") == f"Forget {key}", "the focus is back"
+    c.page.get_by_label("Keys", exact=True).fill("ratelimit:limited:*")
+    c.page.keyboard.press("Enter")
+    c.page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+    c.notice("Forgotten: ratelimit:limited:*")
+    assert sluice.get("/limited").status_code == 200
+    c.page.get_by_label("Keys", exact=True).fill("nonsense")
+    c.page.keyboard.press("Enter")
+    c.page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+    c.notice("pattern: a key such as")
+    c.assert_clean()
+
+
+def test_colours(sluice, keys, console):
+    c = console(color_scheme="dark")
+    c.enter(sluice)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = c.page.evaluate(ground)
+    c.page.get_by_role("button", name="Light colours").click()
+    assert c.page.evaluate(ground) != dark
+    c.page.reload()
+    assert c.page.evaluate(ground) != dark
+    c.page.get_by_role("button", name="Dark colours").click()
+    assert c.page.evaluate(ground) == dark
+    c.assert_clean()
