@@ -1,7 +1,7 @@
 """What `make bench` measures: rates against peers found on the machine, interleaved in one run because machines are noisy, with the server's CPU a
 request beside each rate; memory; and times. Prints a Markdown table of what was measured against what must be reached.
 
-bench.py [NAME...]: only these measurements (the tables at the end of intake.py and counting.py). What they read from the environment, common.py and each of them say.
+bench.py [NAME...]: only these measurements (the tables at the end of intake.py, counting.py and delivery.py). What they read from the environment, common.py and each of them say.
 Everything runs on this machine, on loopback, and ends by itself."""
 
 import os
@@ -12,10 +12,11 @@ import tempfile
 from pathlib import Path
 
 import counting
+import delivery
 import intake
 from common import BUILD, TOP, rows
 
-MEASUREMENTS = intake.MEASUREMENTS | counting.MEASUREMENTS
+MEASUREMENTS = intake.MEASUREMENTS | counting.MEASUREMENTS | delivery.MEASUREMENTS
 
 
 def main(names):
