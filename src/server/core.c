@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "dlq/conf.h"
+#include "dlq/metrics.h"
 #include "gate/access.h"
 #include "gate/access_log.h"
 #include "gate/auth.h"
@@ -162,6 +163,7 @@ core_register(void)
 	series_register();
 	http_metrics_register();
 	ship_metrics_register();
+	dlq_metrics_register();
 	restarts_register();
 	conf_register(&core_module);
 	zone_conf_register();

@@ -29,8 +29,6 @@ const struct metrics_family_row metrics_families[METRICS_FAMILIES] = {
 	/* A gauge in all but TYPE: checkers keep names in _count for histograms, unless they are untyped. */
 	[FAMILY_DLQ_COUNT] = { "dlq_message_count", METRIC_RAW, NULL,
 	    "Dead letters that are pending or being processed again." },
-	[FAMILY_DLQ_DROPPED] = { "sluice_dlq_dropped_total", COUNTER, "reason",
-	    "Dead letters dropped because there were too many or they were too old." },
 	[FAMILY_PROCESS_UP] = { "sluice_process_up", GAUGE, EACH_PROCESS,
 	    "1 while the process is there and gave a sign of life within 5 seconds; else 0." },
 	[FAMILY_HEARTBEAT_AGE] = { "sluice_process_heartbeat_age_seconds", GAUGE, EACH_PROCESS,

@@ -1,6 +1,7 @@
 /*
  * Families of the server as a whole: what was built, since when it runs, how full its shared memory is. See metrics.h.
  */
+#include "dlq/metrics.h"
 #include "ingest/ingest.h"
 #include "status/figures.h"
 #include "status/metrics.h"
@@ -49,24 +50,6 @@ put_keys(struct prom *p)
 	put_one(p, FAMILY_KEYS_DROPPED, keys.dropped);
 }
 
-/* Nothing becomes a dead letter yet: what cannot be delivered is held. */
-static void
-put_dead_letters(struct prom *p)
-{
-	static const char *const reasons[] = { "max_messages", "retention" };
-
-	put_one(p, FAMILY_DLQ_COUNT, 0);
-	metrics_family(p, FAMILY_DLQ_DROPPED);
-	for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
-		struct buf labels;
-
-		buf_init(&labels, 0);
-		prom_label(&labels, "reason", str_of(reasons[i]));
-		prom_count(p, buf_str(&labels), 0);
-		buf_fini(&labels);
-	}
-}
-
 void
 metrics_collect_server(struct prom *p)
 {
@@ -78,5 +61,5 @@ metrics_collect_server(struct prom *p)
 	put_one(p, FAMILY_CONFIGURATION, s->configuration);
 	put_zone(p);
 	put_keys(p);
-	put_dead_letters(p);
+	put_one(p, FAMILY_DLQ_COUNT, dlq_metrics_waiting());
 }

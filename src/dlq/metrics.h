@@ -1,0 +1,14 @@
+/*
+ * What the dead letters show in /metrics. Written by the shipper, which owns the store; read by all.
+ */
+#ifndef SLUICE_DLQ_METRICS_H
+#define SLUICE_DLQ_METRICS_H
+
+#include "base/base.h"
+
+/* With the other registrations. */
+void dlq_metrics_register(void);
+/* How many are pending or being sent again, as the shipper last said; in any process that has the zone. */
+uint64_t dlq_metrics_waiting(void);
+
+#endif
