@@ -118,6 +118,7 @@ change(
 	c->due = due_of(how, i, now);
 	c->reprocessed++;
 	c->by_rule += str_starts(how->by, STR("rule:"));
+	c->tries = 0;
 }
 
 static void

@@ -14,6 +14,8 @@ dlq_take(struct dlq *d, struct str stream, int64_t wall_now, struct dlq_entry *o
 	*next = e ? e->now.due : 0;
 	if (!e || e->now.due > wall_now)
 		return false;
+	if (!out)
+		return true;
 	e->on_way = true;
 	index_queue(d, e);
 	then = order_first(&s->due);
@@ -53,7 +55,10 @@ dlq_attempt(
 	c.time = c.last_attempt = started;
 	c.duration = duration;
 	c.status = r->status;
-	c.attempts += r->outcome != SINK_HELD; /* it refused us, not the message */
+	if (r->outcome != SINK_HELD) { /* it refused us, not the message */
+		c.attempts++;
+		c.tries++;
+	}
 	if (r->outcome != SINK_CONFIRMED)
 		c.error = why_of(r);
 	index_change(d, e, &c);

@@ -106,6 +106,7 @@ frame_put_change(struct buf *out, const struct frame_change *c)
 	frame_put_number(out, (uint64_t)c->duration, 8);
 	frame_put_number(out, (uint32_t)c->status, 4);
 	frame_put_number(out, c->attempts, 4);
+	frame_put_number(out, c->tries, 4);
 	frame_put_number(out, c->reprocessed, 4);
 	frame_put_number(out, c->by_rule, 4);
 	frame_put_number(out, (uint64_t)c->last_attempt, 8);
@@ -239,6 +240,7 @@ frame_take_change(struct str *s, struct frame_change *c)
 	c->duration = (int64_t)number(s, 8);
 	c->status = (int32_t)number(s, 4);
 	c->attempts = (uint32_t)number(s, 4);
+	c->tries = (uint32_t)number(s, 4);
 	c->reprocessed = (uint32_t)number(s, 4);
 	c->by_rule = (uint32_t)number(s, 4);
 	c->last_attempt = (int64_t)number(s, 8);

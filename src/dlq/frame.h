@@ -29,7 +29,7 @@
  *	change     kind, state, type, outcome    u8 each
  *	           time, duration                i64      of the event
  *	           status                        i32
- *	           attempts, reprocessed, by rule  u32 each
+ *	           attempts, tries, reprocessed, by rule  u32 each
  *	           last attempt, due, resolved, since  i64 each
  *	           job                           16 bytes
  *	           error, by, reason             u16 length and bytes, each
@@ -81,7 +81,7 @@ struct frame_change {
 	int outcome;
 	int64_t time, duration;
 	int status;
-	uint32_t attempts, reprocessed, by_rule;
+	uint32_t attempts, tries, reprocessed, by_rule;
 	int64_t last_attempt, due, resolved, since;
 	struct id job;
 	struct str error, by, reason;

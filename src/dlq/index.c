@@ -243,6 +243,7 @@ index_show(const struct entry *e, struct dlq_entry *out)
 		.error = now.error,
 		.status = now.status,
 		.attempts = now.attempts,
+		.tries = now.tries,
 		.reprocessed = now.reprocessed,
 		.by_rule = now.by_rule,
 		.size = e->size,

@@ -103,8 +103,11 @@ TEST(sends_again)
 	assert_int_equal(decide_one(dlq_reprocess, d, 1, &how), 0);
 	assert_int_equal(decide_one(dlq_reprocess, d, 1, &how), ERR_BUSY);
 	assert_false(dlq_take(d, STR("other"), clock_wall(), &e, &next));
+	assert_true(dlq_take(d, STR("mail"), clock_wall(), NULL, &next));
 	assert_true(dlq_take(d, STR("mail"), clock_wall(), &e, &next));
 	assert_int_equal(e.attempts, 4);
+	assert_int_equal(e.tries, 0);
+	assert_false(dlq_take(d, STR("mail"), clock_wall(), NULL, &next));
 	assert_false(dlq_take(d, STR("mail"), clock_wall(), &e, &next));
 	dlq_attempt(d, id_of(1), &failed, 3000, 7);
 	assert_int_equal(dlq_end(d, id_of(1), DLQ_FAILED, &failed), 0);
@@ -113,6 +116,7 @@ TEST(sends_again)
 		assert_int_equal(e.state, DLQ_PENDING);
 		assert_int_equal(e.type, DLQ_PERMANENT);
 		assert_int_equal(e.attempts, 5);
+		assert_int_equal(e.tries, 1);
 		assert_int_equal(e.reprocessed, 1);
 		assert_int_equal(e.by_rule, 0);
 		assert_int_equal(e.last_attempt, 3000);
@@ -134,6 +138,7 @@ TEST(sends_again)
 		assert_true(e.resolved > 0);
 		assert_true(str_is(e.resolved_by, "rule:all"));
 		assert_int_equal(e.attempts, 6);
+		assert_int_equal(e.tries, 1);
 		assert_int_equal(e.reprocessed, 2);
 		assert_int_equal(e.by_rule, 1);
 		assert_string_equal(history(d, 1, &w), "attempt attempt dead reprocess attempt "
