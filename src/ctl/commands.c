@@ -58,6 +58,31 @@ const struct ctl_command ctl_commands[] = {
 	    "Reads the server's own log, logfmt or JSON, and access logs in nginx's combined form, "
 	    "logfmt or JSON. Without FILE the log that the server writes now; - is standard input. "
 	    "Requests count as errors from status 400 on." },
+	{ "dlq list", "", 0, 0, dlq_list_options, dlq_list_run,
+	    "dead letters, newest first, those that the options choose",
+	    "What could not be delivered waits here until somebody, or a rule, decides." },
+	{ "dlq show", "ID", 1, 1, dlq_show_options, dlq_show_run,
+	    "one dead letter: its error, payload and history", NULL },
+	{ "dlq reprocess", "", 0, 0, dlq_reprocess_options, dlq_reprocess_run,
+	    "sends dead letters again: all that are pending, or those that the options choose",
+	    "Who wanted it, and why, stays on record with each. They go the way all data goes, "
+	    "with "
+	    "its limits, as a job that dlq jobs shows and dlq cancel takes back." },
+	{ "dlq discard", "", 0, 0, dlq_discard_options, dlq_discard_run,
+	    "gives up the dead letters that the options choose",
+	    "At least one of --ids, --all, --stream, --type and --match is needed. They can be "
+	    "seen, "
+	    "and with --force sent again, until the retention has passed." },
+	{ "dlq cancel", "JOB", 1, 1, dlq_cancel_options, dlq_cancel_run,
+	    "takes back what of a job is not on its way", NULL },
+	{ "dlq jobs", "", 0, 0, NULL, dlq_jobs_run,
+	    "what was sent again, newest first, and how far that is", NULL },
+	{ "dlq stats", "", 0, 0, dlq_stats_options, dlq_stats_run,
+	    "dead letters by state, error type, stream and hour", NULL },
+	{ "dlq rules", "", 0, 0, NULL, dlq_rules_run,
+	    "the rules by which dead letters are sent again, and what they did", NULL },
+	{ "deliveries", "STREAM", 1, 1, deliveries_options, deliveries_run,
+	    "attempts to deliver a stream's messages, newest first", NULL },
 	{ "help", "[COMMAND]", 0, 2, NULL, help_run, "explains a command, or lists them all",
 	    NULL },
 	{ .name = NULL },

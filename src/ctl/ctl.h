@@ -10,7 +10,7 @@
 /* Exit statuses. */
 enum { CTL_DONE = 0, CTL_REFUSED = 1, CTL_USAGE = 2, CTL_UNREACHABLE = 3 };
 
-#define CTL_OPTIONS_MAX 6
+#define CTL_OPTIONS_MAX 16
 
 /* "--errors", "--file=FILE"; value NULL: none; in brackets: may be left out, and is a number. */
 struct ctl_option {
@@ -59,10 +59,20 @@ struct ctl_reply {
 int ctl_request(struct ctl *ctl, const char *method, const char *target, struct str body,
     struct ctl_reply *out);
 /* The same, where only an answer below 400 is of use: the error of another one is told. Its document is valid JSON. */
+int ctl_send(struct ctl *ctl, const char *method, const char *target, struct str body,
+    struct ctl_reply *out);
+/* The same without a body. */
 int ctl_get(struct ctl *ctl, const char *method, const char *target, struct ctl_reply *out);
 
 /* GETs a document and prints it: as it is with --json, else by print. Returns the command's exit status. */
 int ctl_show(struct ctl *ctl, const char *target, void (*print)(struct str document));
+
+/* Tells of a refusal what the server says of it, {"error":…} or {"message":…}. Returns CTL_REFUSED. */
+int ctl_refused(const struct ctl_reply *reply);
+/* Adds a parameter to a target's query, where there is a value (NULL: none). */
+void ctl_add_parameter(struct buf *target, const char *name, const char *value);
+/* On whose record a decision goes: what was given, else the login name. Valid until the next call. */
+const char *ctl_operator(const char *given);
 
 /* ---- the commands ---- */
 
@@ -76,5 +86,18 @@ int keys_new_run(struct ctl *ctl, const struct ctl_args *args);
 int keys_list_run(struct ctl *ctl, const struct ctl_args *args);
 int keys_revoke_run(struct ctl *ctl, const struct ctl_args *args);
 int logs_run(struct ctl *ctl, const struct ctl_args *args);
+int dlq_list_run(struct ctl *ctl, const struct ctl_args *args);
+int dlq_show_run(struct ctl *ctl, const struct ctl_args *args);
+int dlq_reprocess_run(struct ctl *ctl, const struct ctl_args *args);
+int dlq_discard_run(struct ctl *ctl, const struct ctl_args *args);
+int dlq_cancel_run(struct ctl *ctl, const struct ctl_args *args);
+int dlq_jobs_run(struct ctl *ctl, const struct ctl_args *args);
+int dlq_stats_run(struct ctl *ctl, const struct ctl_args *args);
+int dlq_rules_run(struct ctl *ctl, const struct ctl_args *args);
+int deliveries_run(struct ctl *ctl, const struct ctl_args *args);
+
+/* Of commands whose options are many: beside their commands. */
+extern const struct ctl_option dlq_list_options[], dlq_show_options[], dlq_reprocess_options[],
+    dlq_discard_options[], dlq_cancel_options[], dlq_stats_options[], deliveries_options[];
 
 #endif

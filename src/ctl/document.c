@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 
 struct str
@@ -76,5 +77,19 @@ document_cell(struct table *t, struct str object, const char *path)
 	buf_init(&room, 0);
 	s = document_text(object, path, &room);
 	table_cell(t, s.n > 0 ? s : STR("-"));
+	buf_fini(&room);
+}
+
+void
+document_age_cell(struct table *t, struct str object, const char *path)
+{
+	struct buf room;
+	int64_t at;
+
+	buf_init(&room, 0);
+	if (clock_parse_rfc3339(document_text(object, path, &room), &at) == 0)
+		table_age(t, (double)MAX(clock_wall() - at, 0) / (double)NS_PER_S);
+	else
+		table_cstr(t, NULL);
 	buf_fini(&room);
 }

@@ -19,5 +19,7 @@ bool document_true(struct str object, const char *path);
 bool document_next(struct str array, size_t *at, struct str *element);
 /* The member's text as a cell; "-" if there is none. */
 void document_cell(struct table *t, struct str object, const char *path);
+/* How long ago the time of this member was, as a cell; "-" if there is none. */
+void document_age_cell(struct table *t, struct str object, const char *path);
 
 #endif

@@ -2,9 +2,11 @@
  * Requests to the server: one task on a loop that runs until it is done, so that a command reads like any blocking program. The server's
  * own HTTP client does the work, over the unix socket, TCP or TLS.
  */
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -14,7 +16,7 @@
 #include "http/client.h"
 #include "task/loop.h"
 
-#define PATIENCE (30 * NS_PER_S)
+#define PATIENCE (40 * NS_PER_S) /* longer than a worker's with the shipper */
 #define REPLY_MAX ((size_t)256 << 20)
 
 struct request {
@@ -149,9 +151,8 @@ out:
 	return status;
 }
 
-/* What the server says of its refusal: {"error":…} or {"message":…}. */
-static int
-refused(const struct ctl_reply *reply)
+int
+ctl_refused(const struct ctl_reply *reply)
 {
 	static const char *const members[] = { "error", "message" };
 	struct buf text, visible;
@@ -174,21 +175,58 @@ refused(const struct ctl_reply *reply)
 }
 
 int
-ctl_get(struct ctl *ctl, const char *method, const char *target, struct ctl_reply *out)
+ctl_send(
+    struct ctl *ctl, const char *method, const char *target, struct str body, struct ctl_reply *out)
 {
-	int status = ctl_request(ctl, method, target, str_make(NULL, 0), out);
+	int status = ctl_request(ctl, method, target, body, out);
 	uint64_t bad;
 
 	if (status != CTL_DONE)
 		return status;
 	if (out->status >= 400)
-		status = refused(out);
+		status = ctl_refused(out);
 	else if (json_check_text(buf_str(&out->body), &bad) != 0)
 		status = ctl_complain(
 		    CTL_REFUSED, "the server's answer is not JSON: is this its admin API?");
 	if (status != CTL_DONE)
 		buf_fini(&out->body);
 	return status;
+}
+
+int
+ctl_get(struct ctl *ctl, const char *method, const char *target, struct ctl_reply *out)
+{
+	return ctl_send(ctl, method, target, str_make(NULL, 0), out);
+}
+
+void
+ctl_add_parameter(struct buf *target, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	buf_putc(target, str_find(buf_str(target), '?') < 0 ? '?' : '&');
+	buf_puts(target, name);
+	buf_putc(target, '=');
+	buf_put_percent(target, str_of(value), false);
+}
+
+/* Who logged in, also where he works as somebody else now. */
+const char *
+ctl_operator(const char *given)
+{
+	static char name[128];
+	const struct passwd *user;
+
+	if (given != NULL)
+		return given;
+	if (getlogin_r(name, sizeof(name)) == 0 && name[0])
+		return name;
+	user = getpwuid(getuid());
+	if (user != NULL && user->pw_name[0])
+		snprintf(name, sizeof(name), "%s", user->pw_name);
+	else
+		snprintf(name, sizeof(name), "uid %ld", (long)getuid());
+	return name;
 }
 
 int
