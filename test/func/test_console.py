@@ -7,44 +7,14 @@ import re
 import pytest
 
 from lib.admin import api, new_key
-from lib.browser import Watched
+from lib.console import Console
 from lib.wait import wait_until
 
 PHONE = {"width": 360, "height": 740}
+# What sticks out on the right, where the page itself would have to be scrolled for it.
+TOO_WIDE = """width => document.documentElement.scrollWidth <= width ? [] :
+    [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > width + 1).map((e) => `${e.tagName}.${e.getAttribute("class")}`)"""
 LIMITS = "limit_policy api { per_ip 5r/h; }"
-
-
-class Console(Watched):
-    """The console, opened with a key."""
-
-    def enter(self, sluice, path="/console/", key=None, keep=False):
-        self.url = sluice.url
-        answer = self.page.goto(sluice.url + path)
-        self.page.wait_for_selector("form.login")
-        if key:
-            self.log_in(key, keep)
-            self.page.wait_for_selector(".live[data-state=good]")
-        return answer
-
-    def log_in(self, key, keep=False):
-        self.page.get_by_label("Admin key").fill(key)
-        self.page.get_by_label("Keep until the tab closes").set_checked(keep)
-        self.page.get_by_role("button", name="Log in").click()
-
-    def go(self, name):
-        self.page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name=name).click()
-        self.page.get_by_role("heading", name=name, level=1).wait_for()
-
-    def row(self, table, text):
-        return self.page.get_by_role("table", name=table).locator("tbody tr").filter(has_text=text)
-
-    def notice(self, text):
-        self.page.locator(".notice", has_text=text).wait_for()
-
-    def assert_clean(self):
-        """No exception, nothing that the policy forbids, no other host asked."""
-        assert not self.faults
-        assert all(url.startswith((self.url + "/", "blob:" + self.url)) for url in self.asked)
 
 
 @pytest.fixture
@@ -217,4 +187,86 @@ def test_colours(sluice, keys, console):
     assert c.page.evaluate(ground) != dark
     c.page.get_by_role("button", name="Dark colours").click()
     assert c.page.evaluate(ground) == dark
+    c.assert_clean()
+
+
+# ---- hostile strings, in every field of every answer
+
+EVIL = "<img src=x onerror=\"document.title='broken'\"></pre></textarea><script>document.title='broken'</script>" + "\u202egnp.exe\u0000\u001b[31m " + "x" * 10000
+TIME = "2026-11-22T01:02:03.456Z"
+
+
+def letter(n):
+    names = ("stream", "original_subject", "original_message_id", "error_message", "content_type", "method", "user", "key", "trace_id",
+             "resolved_by", "reason", "destination", "traceparent", "payload")  # fmt: skip
+    history = [{"time": TIME, "event": event, "attempt": 1, "result": EVIL, "error": EVIL, "operator": EVIL, "reason": EVIL} for event in ("attempt", "dead", EVIL)]
+    return {name: EVIL for name in names} | {
+        "id": f"{n:02x}\"><img src=x onerror=alert(1)>", "kind": "message", "status": "pending", "error_type": "permanent", "error_status": 400,
+        "retry_count": 0, "attempts": 1, "reprocess_count": 0, "size": 99, "records": 1, "original_created_at": TIME, "dlq_created_at": TIME,
+        "last_retry_at": TIME, "next_retry_at": None, "resolved_at": TIME, "payload_json": False, "payload_truncated": False,
+        "headers": {EVIL: EVIL, "__proto__": "x"}, "history": history,
+    }  # fmt: skip
+
+
+def hostile(path):
+    """An answer of the API to this path, with nothing but EVIL where text may stand."""
+    stream = {"name": EVIL, "mode": EVIL, "sink": EVIL, "status": EVIL, "spool_bytes": 1, "oldest": TIME, "oldest_seconds": 1, "breaker": EVIL, "last_error": EVIL}
+    answers = {
+        "streams": {"streams": [stream, stream | {"name": "s", "mode": "message"}]},
+        "deliveries": {"deliveries": [{"message_id": EVIL, "stream": EVIL, "status": EVIL, "attempt": 1, "error_message": EVIL, "error_status": 1, "processing_time_ms": 1.0, "created_at": TIME}]},
+        "limits": {
+            "store": {"state": EVIL, "bytes": 0, "cells": 0, "used": 0, "wide_cells": 0, "wide_used": 0, "evicted": 0, "full": 0},
+            "policies": [{"name": EVIL, "limits": [{"policy": EVIL, "limit": 1, "count": 1, "period": 1.0, "window": EVIL}], "penalty": None, "adaptive": False, "scale_percent": 100}],
+            "hits": [{"endpoint": EVIL, "policy": EVIL, "result": "allowed", "count": 1}],
+            "top": [{"key": EVIL, "policy": EVIL, "recent": 1, "requests": 1, "limited": 1, "limit": 1, "remaining": 0, "retry_after": 1.0, "seen": TIME}],
+        },
+        "dlq/stats": {
+            "status": {"pending": 3}, "streams": [{"stream": EVIL, "pending": 3}], "hourly": [{"date_hour": TIME, "stream": EVIL, "error_type": EVIL, "count": 1}],
+            "oldest_pending_at": TIME, "bytes": 1, "limits": {"max_messages": 1, "retention_seconds": 1}, "dropped": {"max_messages": 1, "retention": 1},
+        },
+        "dlq/messages": {"messages": [letter(n) for n in range(3)], "total": 3, "page": 1, "per_page": 50},
+        "dlq/jobs": {"jobs": [{"id": EVIL, "state": "running", "operator": EVIL, "reason": EVIL, "created_at": TIME, "total": 3, "started": 1, "delivered": 1, "failed": 0, "cancelled": 0, "rate": 0, "batch": 0, "delay_ms": 0}]},
+        "dlq/rules": {"rules": [{"pattern": EVIL, "stream": EVIL, "error_type": EVIL, "wait_seconds": 1, "max": 1, "batch": 1, "matched": 1, "reprocessed": 1, "last_run_at": TIME}]},
+        "dlq/reprocess": {"job": None, "matched": 1, "accepted": 1, "skipped": [{"id": EVIL, "error": EVIL}], "skipped_count": 9, "dry_run": True},
+    }  # fmt: skip
+    return answers.get(path) or (letter(0) if path.startswith("dlq/messages/") else None)
+
+
+def answer(route):
+    made = hostile(route.request.url.split("/api/")[1].split("?")[0])
+    if made is None:
+        route.continue_()
+    else:
+        route.fulfill(status=200, content_type="application/json", body=json.dumps(made))
+
+
+def test_hostile_strings_on_a_phone(sluice, keys, console):
+    c = console(viewport=PHONE)
+    c.page.route("**/console/api/**", answer)
+    c.enter(sluice, key=keys[0])
+
+    def check(*shown):
+        for locator in shown:
+            locator.first.wait_for()
+        assert c.page.locator("img, script:not([src]), iframe, object").count() == 0
+        assert "broken" not in c.page.title()
+        assert c.page.evaluate(TOO_WIDE, PHONE["width"]) == [], "nothing is wider than the phone"
+        assert "\u202e" not in c.page.inner_text("body") and "\u0000" not in c.page.inner_text("body")
+
+    start = "<img src=x onerror="
+    check(c.row("Streams", start), c.row("Recent deliveries", start), c.row("Processes", "worker"))
+    c.go("Limits")
+    check(c.row("Limits by endpoint", start), c.row("Who asks most", start), c.row("Policies", start))
+    c.go("Dead letters")
+    letters = c.page.get_by_role("grid", name="Dead letters").locator("tbody tr")
+    check(letters.filter(has_text=start), c.row("Jobs", start), c.row("Rules", start))
+    letters.first.get_by_role("checkbox").check()
+    c.page.get_by_role("button", name="Send again…").click()
+    check(c.page.get_by_role("dialog").get_by_text("and 8 more"))
+    c.page.keyboard.press("Escape")
+    letters.first.locator("td.error").click()
+    check(c.page.locator(".history li").nth(2), c.section("Payload").locator("pre"), c.section("Headers as they are sent").locator("dt").nth(1))
+    for form in ("Hex", "Text"):
+        c.page.get_by_role("button", name=form, exact=True).click()
+        check(c.section("Payload").locator("pre"))
     c.assert_clean()

@@ -8,6 +8,7 @@ import { check, el, field, select, setText } from "./dom.js";
 import { count, line, plural, shortId } from "./format.js";
 
 const SKIPPED_SHOWN = 5;
+const NAME_HINT = "Your name, for the record. Without it the key's name stands there.";
 const STARTS = [["", "now"], ["60s", "in a minute"], ["600s", "in 10 minutes"], ["3600s", "in an hour"]];
 
 /* Who decided last time is who decides next, mostly; kept as long as the page is. */
@@ -30,7 +31,7 @@ class Decision {
 		this.go = go;
 		this.root = el("form", { on: { submit: (event) => this.submit(event) } },
 			el("div", { class: "counted", role: "status" }, this.counted, this.skipped),
-			field("Operator", this.operator, "Your name, for the record. Without it the key's name stands there."),
+			field("Operator", this.operator, NAME_HINT),
 			field("Reason", this.reason),
 			check("Force", this.force, this.isSending ? "Also what is poison, resolved or discarded." : "Also what is being sent again and is not on its way this moment."),
 			this.isSending && this.makePace(), this.problem, row);
@@ -124,6 +125,21 @@ class Decision {
 			this.go.disabled = false;
 		}
 	}
+}
+
+/* Who and why, for a decision that needs no counting: {operator, reason}, or null. */
+export function askWhy(title, text, yes) {
+	return ask(title, (settle) => {
+		const name = el("input", { type: "text", maxlength: "128", autocomplete: "off" });
+		const reason = el("textarea", { rows: "2", maxlength: "500", data: { first: "" } });
+		const submit = (event) => {
+			event.preventDefault();
+			operator = name.value.trim();
+			settle({ operator, reason: reason.value.trim() });
+		};
+		name.value = operator;
+		return el("form", { on: { submit } }, el("p", { text }), field("Operator", name, NAME_HINT), field("Reason", reason), choices(settle, yes, "danger").row);
+	});
 }
 
 /* kind: "reprocess" or "discard". The server's answer, or null if nothing was decided. */

@@ -1,14 +1,18 @@
 /*
  * Making and changing what the page shows. Whatever comes from the server becomes text nodes or attribute values, never markup: there is no
- * way to HTML in here, and no other module makes elements.
+ * way to HTML in here, and no other module makes elements. What is to be read is made visible first (format.js): no text can hide a part of
+ * itself, or turn around what stands beside it.
  */
+import { visible } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(node, properties, children) {
 	for (const [name, value] of Object.entries(properties)) {
 		if (name === "text") {
-			node.textContent = value;
+			node.textContent = visible(value);
+		} else if (name === "title" || name === "aria-label") {
+			node.setAttribute(name, visible(value));
 		} else if (name === "on") {
 			Object.entries(value).forEach(([event, fn]) => node.addEventListener(event, fn));
 		} else if (name === "data") {
@@ -19,7 +23,8 @@ function fill(node, properties, children) {
 			node.setAttribute(name, value);
 		}
 	}
-	node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+	const there = children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+	node.append(...there.map((child) => (typeof child === "string" ? visible(child) : child)));
 	return node;
 }
 
@@ -34,8 +39,9 @@ export function svg(tag, properties = {}, ...children) {
 
 /* Touching the page only where something changed keeps selections alive, and is cheaper. */
 export function setText(node, text) {
-	if (node.textContent !== text) {
-		node.textContent = text;
+	const shown = visible(text);
+	if (node.textContent !== shown) {
+		node.textContent = shown;
 	}
 }
 

@@ -2,10 +2,11 @@
  * What is being sent again: jobs with their progress, each of which can be cancelled; and the rules by which the server does it by itself.
  */
 import { get, remove } from "./api.js";
-import { confirm } from "./dialog.js";
-import { button, el, pill, section, setText } from "./dom.js";
-import { ago, count, duration, line, NOTHING, plural, shortId, visible, when } from "./format.js";
+import { askWhy } from "./decide.js";
+import { button, el, pill, section } from "./dom.js";
+import { ago, count, duration, line, NOTHING, plural, shortId, when } from "./format.js";
 import { notices } from "./notice.js";
+import { href } from "./route.js";
 import { Table } from "./table.js";
 
 const SHOWN = 8; /* the rest is history */
@@ -45,7 +46,7 @@ export class Jobs {
 		this.table = new Table("Jobs", [
 			{ title: "Begun", text: (j) => ago(j.created_at), show: (j, text) => el("time", { datetime: j.created_at, title: when(j.created_at), text }) },
 			{ title: "State", text: (j) => j.state, show: (j, text) => pill(text, JOB_KIND[text] ?? "soft") },
-			{ title: "Progress", className: "wide", text: progressText, show: (j, text) => this.showProgress(j, text) },
+			{ title: "Progress", className: "wide", text: (j) => `${progressText(j)}|${j.state}`, show: (j) => this.showProgress(j, progressText(j)) },
 			{ title: "By", text: (j) => line(j.operator || NOTHING, 60), show: (j, text) => el("bdi", { text }) },
 			{ title: "Reason", className: "wide", text: (j) => line(j.reason || NOTHING, 120), show: (j, text) => el("bdi", { text }) },
 			{ title: "Pace", text: paceText },
@@ -58,7 +59,7 @@ export class Jobs {
 	showProgress(job, text) {
 		const bar = el("progress", { max: String(Math.max(1, job.total)), "aria-label": `Job ${shortId(job.id)}` });
 		bar.value = finished(job);
-		return el("span", { class: "progress" }, bar, el("span", { text }));
+		return el("span", { class: "progress" }, bar, el("a", { href: href(["dead-letters"], { job: job.id }), text, title: "Show its letters" }));
 	}
 
 	showCancel(job) {
@@ -66,13 +67,13 @@ export class Jobs {
 	}
 
 	async cancel(job) {
-		const sure = await confirm("Cancel this job?", ["Letters that are on their way this moment still arrive; the others are pending again."], "Cancel the job");
-		if (!sure) {
+		const why = await askWhy("Cancel this job?", "Letters that are on their way this moment still arrive; the others are pending again.", "Cancel the job");
+		if (!why) {
 			return;
 		}
 		try {
-			await remove(`dlq/jobs/${encodeURIComponent(job.id)}`);
-			notices.tell("The job is cancelled.");
+			const { cancelled } = await remove(`dlq/jobs/${encodeURIComponent(job.id)}`, why);
+			notices.tell(`The job is cancelled: ${plural(cancelled, "letter")} pending again.`);
 			this.moved();
 		} catch (problem) {
 			notices.tell(problem.message, "bad");
@@ -95,7 +96,7 @@ export class Jobs {
 export class Rules {
 	constructor() {
 		this.table = new Table("Rules", [
-			{ title: "Errors that fit", className: "mono strong wide", text: (r) => visible(r.pattern) },
+			{ title: "Errors that fit", className: "mono strong wide", text: (r) => r.pattern },
 			{ title: "Stream", text: (r) => r.stream || "all" },
 			{ title: "Type", text: (r) => r.error_type || "all" },
 			{ title: "Waits", className: "number", text: (r) => duration(r.wait_seconds) },
@@ -104,7 +105,7 @@ export class Rules {
 			{ title: "Fitted", className: "number", text: (r) => count(r.matched) },
 			{ title: "Sent again", className: "number", text: (r) => count(r.reprocessed) },
 			{ title: "Last", text: (r) => ago(r.last_run_at) },
-		], (r) => `${r.pattern} ${r.stream} ${r.error_type} ${r.wait_seconds}`, "");
+		], (r) => r.index, "");
 		this.none = el("p", { class: "about", text: "No rules: nothing is sent again by itself. See the directive dlq." });
 		this.root = section("Rules", [], this.none, this.table.root);
 	}
@@ -113,7 +114,6 @@ export class Rules {
 		const { rules } = await get("dlq/rules");
 		this.none.hidden = rules.length > 0;
 		this.table.root.hidden = rules.length === 0;
-		this.table.update(rules);
-		setText(this.table.empty, "");
+		this.table.update(rules.map((rule, index) => ({ ...rule, index })));
 	}
 }

@@ -4,7 +4,7 @@
 import { bytesOf, get } from "./api.js";
 import { decide, outcome } from "./decide.js";
 import { button, el, pill, section, setText } from "./dom.js";
-import { ago, bytes, count, line, milliseconds, NOTHING, plural, visible, when } from "./format.js";
+import { ago, bytes, count, line, milliseconds, NOTHING, plural, when } from "./format.js";
 import { STATE_KIND, TYPE_KIND } from "./letter_table.js";
 import { notices } from "./notice.js";
 import { formsOf } from "./payload.js";
@@ -50,7 +50,7 @@ export class Letter {
 			this.state.replaceChildren();
 			this.again.disabled = this.discard.disabled = true;
 		}
-		setText(this.head, visible(id));
+		setText(this.head, id);
 		this.poll.start();
 		this.poll.hurry();
 	}
@@ -84,14 +84,15 @@ export class Letter {
 		this.again.disabled = m.status === "reprocessing";
 		this.discard.disabled = m.status === "discarded";
 		this.state.replaceChildren(pill(m.status, STATE_KIND[m.status] ?? "soft"), pill(m.error_type, TYPE_KIND[m.error_type] ?? "soft"));
-		this.inside.replaceChildren(
+		this.inside.replaceChildren(...[
 			el("div", { class: "fault", "aria-label": "Last error", role: "group" },
-				m.error_status ? el("b", { text: String(m.error_status) }) : null, el("bdi", { text: visible(m.error_message) })),
+				m.error_status ? el("b", { text: String(m.error_status) }) : null, el("bdi", { text: m.error_message })),
 			el("div", { class: "columns" },
 				section("About it", [], this.facts(m)),
-				section("What happened", [], this.history(m.history))),
+				section("What happened", [], m.history_left_out > 0 && el("p", { class: "note", text: `${plural(m.history_left_out, "event")} in between left out` }), this.history(m.history))),
 			m.kind === "bundle" ? new Records(m.id).root : this.payload(m),
-			section("Headers as they are sent", [], this.headers(m.headers)));
+			m.kind === "message" && section("Headers as they are sent", [], this.headers(m.headers)),
+		].filter(Boolean));
 	}
 
 	facts(m) {
@@ -105,7 +106,7 @@ export class Letter {
 			["Decided by", m.resolved_by], ["Reason", m.reason],
 		];
 		return el("dl", { class: "facts" }, rows.filter(([, value]) => value).map(([name, value, kind]) =>
-			[el("dt", { text: name }), el("dd", { class: kind }, el("bdi", { text: visible(value) }), kind === "mono" && this.copyButton(name, value))]));
+			[el("dt", { text: name }), el("dd", { class: kind }, el("bdi", { text: value }), kind === "mono" && this.copyButton(name, value))]));
 	}
 
 	copyButton(name, value) {
@@ -122,22 +123,25 @@ export class Letter {
 	}
 
 	history(events) {
-		return el("ol", { class: "history" }, events.map((e) => el("li", { class: EVENT_KIND[e.event === "attempt" && e.result === "success" ? "resolved" : e.event] ?? "soft" },
-			el("div", {}, el("b", { text: `${EVENTS[e.event] ?? visible(e.event)}${e.event === "attempt" && e.attempt ? ` ${e.attempt}` : ""}` }),
-				e.result && el("span", { text: ` ${visible(e.result)}` }), e.status ? el("span", { text: ` ${e.status}` }) : null,
+		return el("ol", { class: "history" }, events.map((e) => el("li", { class: EVENT_KIND[e.event === "attempt" && e.result === "delivered" ? "resolved" : e.event] ?? "soft" },
+			el("div", {}, el("b", { text: `${EVENTS[e.event] ?? e.event}${e.event === "attempt" && e.attempt ? ` ${e.attempt}` : ""}` }),
+				e.result && el("span", { text: ` ${e.result}` }), e.status ? el("span", { text: ` ${e.status}` }) : null,
 				e.event === "attempt" && e.duration_ms !== null && e.duration_ms !== undefined && el("span", { text: ` after ${milliseconds(e.duration_ms)}` })),
 			el("time", { datetime: e.time, title: e.time, text: timeText(e.time) }),
 			e.error && el("p", {}, el("bdi", { text: line(e.error, 2000) })),
-			(e.operator || e.reason) && el("p", {}, e.operator && el("bdi", { class: "who", text: visible(e.operator) }), e.reason && el("bdi", { text: ` “${visible(e.reason)}”` })))));
+			(e.operator || e.reason) && el("p", {}, e.operator && el("bdi", { class: "who", text: e.operator }), e.reason && el("bdi", { text: ` “${e.reason}”` })))));
 	}
 
 	headers(headers) {
 		const names = Object.keys(headers ?? {});
 		return names.length === 0 ? el("p", { class: "empty", text: "None." })
-			: el("dl", { class: "facts mono" }, names.map((name) => [el("dt", { text: visible(name) }), el("dd", {}, el("bdi", { text: visible(headers[name]) }))]));
+			: el("dl", { class: "facts mono" }, names.map((name) => [el("dt", { text: name }), el("dd", {}, el("bdi", { text: headers[name] }))]));
 	}
 
 	payload(m) {
+		if (m.kind === "object" || m.payload_error) {
+			return section("Payload", [], el("p", { class: "note", text: m.payload_error ?? "A single object: download it to look inside." }));
+		}
 		const place = el("div");
 		const forms = formsOf(m);
 		const buttons = forms.map(([name, make], i) => button(name, () => {

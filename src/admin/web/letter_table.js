@@ -3,7 +3,7 @@
  * chooses the page. What is chosen stays so over pages.
  */
 import { el, pill } from "./dom.js";
-import { ago, bytes, count, line, plural, shortId, visible, when } from "./format.js";
+import { ago, bytes, count, line, plural, shortId, when } from "./format.js";
 import { Table } from "./table.js";
 
 export const STATE_KIND = { pending: "warn", reprocessing: "busy", resolved: "good", discarded: "soft" };
@@ -16,7 +16,7 @@ function sizeText(m) {
 const COLUMNS = [
 	{ title: "", className: "box", text: () => "", show: () => "" },
 	{ title: "Came", className: "came", text: (m) => ago(m.dlq_created_at), show: (m, text) => el("time", { datetime: m.dlq_created_at, title: when(m.dlq_created_at), text }) },
-	{ title: "Stream", className: "strong", text: (m) => visible(m.stream) },
+	{ title: "Stream", className: "strong", text: (m) => m.stream },
 	{ title: "State", className: "state", text: (m) => m.status, show: (m, text) => pill(text, STATE_KIND[text] ?? "soft") },
 	{ title: "Type", className: "type", text: (m) => m.error_type, show: (m, text) => pill(text, TYPE_KIND[text] ?? "soft") },
 	{ title: "Error", className: "error", text: (m) => `${m.error_status ? `${m.error_status} ` : ""}${line(m.error_message)}`, show: (m, text) => el("bdi", { class: "clamp", title: text, text }) },

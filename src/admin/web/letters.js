@@ -6,7 +6,7 @@ import { get } from "./api.js";
 import { BarChart } from "./chart.js";
 import { decide, outcome } from "./decide.js";
 import { button, el, field, section, select, setOptions, setText } from "./dom.js";
-import { ago, bytes, count, duration, hourOf, plural } from "./format.js";
+import { ago, bytes, count, duration, hourOf, plural, shortId } from "./format.js";
 import { Jobs, Rules } from "./jobs.js";
 import { LetterTable } from "./letter_table.js";
 import { notices } from "./notice.js";
@@ -85,7 +85,8 @@ export class Letters {
 		this.own = [field("From", this.after), field("To", this.before)];
 		this.filters = el("div", { class: "filters", role: "search" }, field("Search", this.search), field("Stream", this.stream), field("State", this.status),
 			field("Error type", this.type), field("Came", this.time), this.own,
-			this.clear = button("Clear", () => this.set({ q: "", stream: "", status: "", error_type: "", since: "", after: "", before: "" }), "plain"));
+			this.job = el("span", { class: "about" }),
+			this.clear = button("Clear", () => this.set({ q: "", job: "", stream: "", status: "", error_type: "", since: "", after: "", before: "" }), "plain"));
 	}
 
 	typed() {
@@ -119,6 +120,8 @@ export class Letters {
 		if (document.activeElement !== this.search) {
 			this.search.value = p.q ?? "";
 		}
+		this.job.hidden = !p.job;
+		setText(this.job, `of the job ${shortId(p.job)}`);
 		this.clear.hidden = Object.keys(this.filter()).length === 0;
 		this.stream.value = p.stream ?? "";
 		this.status.value = p.status ?? "";
@@ -132,9 +135,9 @@ export class Letters {
 
 	/* What the API is asked for; "last hour" begins an hour before now. */
 	filter() {
-		const { stream, status, error_type, q, before } = this.params;
+		const { stream, status, error_type, q, job, before } = this.params;
 		const after = this.params.since ? new Date(Date.now() - Number(this.params.since) * 1000).toISOString() : this.params.after;
-		return Object.fromEntries(Object.entries({ stream, status, error_type, q, after, before }).filter(([, value]) => value));
+		return Object.fromEntries(Object.entries({ stream, status, error_type, q, job, after, before }).filter(([, value]) => value));
 	}
 
 	/* ---- pages */
@@ -277,9 +280,26 @@ export class Letters {
 		this.table.root.classList.toggle("all", Boolean(this.isAll));
 	}
 
+	/* All that fit means those that are there now: what comes while somebody reads the question is not theirs to decide. */
+	async what() {
+		if (!this.isAll) {
+			return { message_ids: [...this.table.chosen] };
+		}
+		const filter = this.filter();
+		try {
+			return { filter: { ...filter, before: filter.before ?? (await get("status")).time } };
+		} catch (problem) {
+			notices.tell(problem.message, "bad");
+			return null;
+		}
+	}
+
 	async decide(kind) {
-		const what = this.isAll ? { filter: this.filter() } : { message_ids: [...this.table.chosen] };
 		const n = this.isAll ? this.total : this.table.chosen.size;
+		const what = await this.what();
+		if (!what) {
+			return;
+		}
 		const name = plural(n, "dead letter");
 		const answer = await decide(kind, what, kind === "discard" ? `Discard ${name}?` : `Send ${name} again?`);
 		if (answer) {

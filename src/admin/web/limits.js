@@ -5,7 +5,7 @@ import { get, remove } from "./api.js";
 import { LineChart } from "./chart.js";
 import { confirm } from "./dialog.js";
 import { button, el, field, pill, section, setText } from "./dom.js";
-import { ago, bytes, count, decimal, duration, line, NOTHING, plural, visible } from "./format.js";
+import { ago, bytes, count, decimal, duration, line, NOTHING, plural } from "./format.js";
 import { notices } from "./notice.js";
 import { Poll } from "./poll.js";
 import { KEPT_MS, rate } from "./rates.js";
@@ -82,7 +82,7 @@ export class Limits {
 			{ title: "", className: "does", text: () => "", show: (t) => this.resetButton(t.key) },
 		], (t) => `${t.key} ${t.policy}`, "Nobody yet.");
 		this.policies = new Table("Policies", [
-			{ title: "Policy", className: "strong", text: (p) => visible(p.name) },
+			{ title: "Policy", className: "strong", text: (p) => p.name },
 			{ title: "Limits", className: "wide", text: (p) => p.limits.map(limitText).join("; ") },
 			{ title: "Penalty", text: (p) => (p.penalty ? `after ${plural(p.penalty.after, "refusal")}: ${duration(p.penalty.for)}` : NOTHING) },
 			{ title: "In force", className: "number", text: (p) => (p.adaptive ? `${p.scale_percent} % (by load)` : "100 %") },
@@ -128,7 +128,7 @@ export class Limits {
 		}
 		const known = answer.top.filter((t) => fits(pattern, t.key)).length;
 		const sure = await confirm("Forget what is known?", [
-			`Of the keys ${visible(pattern)}: ${plural(known, "client")} of those who ask most ${known === 1 ? "fits" : "fit"}.`,
+			`Of the keys ${pattern}: ${plural(known, "client")} of those who ask most ${known === 1 ? "fits" : "fit"}.`,
 			"They begin anew with all they are allowed, punishments included.",
 		], "Forget");
 		if (!sure) {
@@ -136,7 +136,7 @@ export class Limits {
 		}
 		try {
 			const answer = await remove("limits", null, { pattern });
-			notices.tell(`Forgotten: ${visible(answer.pattern)} (${plural(answer.known, "client")} known).`);
+			notices.tell(`Forgotten: ${answer.pattern} (${plural(answer.known, "client")} known).`);
 			this.poll.hurry();
 		} catch (problem) {
 			notices.tell(problem.message, "bad");

@@ -5,7 +5,7 @@
 import { get } from "./api.js";
 import { LineChart } from "./chart.js";
 import { el, pill, section, setText } from "./dom.js";
-import { ago, bytes, count, decimal, duration, line, milliseconds, NOTHING, plural, shortId, visible, when } from "./format.js";
+import { ago, bytes, count, decimal, duration, line, milliseconds, NOTHING, plural, shortId, when } from "./format.js";
 import { Poll } from "./poll.js";
 import { KEPT_MS } from "./rates.js";
 import { href } from "./route.js";
@@ -102,7 +102,7 @@ export class Overview {
 			{ title: "Attempt", className: "number", text: (d) => count(d.attempt) },
 			{ title: "Took", className: "number", text: (d) => milliseconds(d.processing_time_ms) },
 			{ title: "Error", className: "wide", text: (d) => (d.error_message ? line(`${d.error_status ? `${d.error_status} ` : ""}${d.error_message}`) : NOTHING) },
-			{ title: "Message", className: "mono", text: (d) => d.message_id, show: (d, text) => el("span", { title: visible(text), text: shortId(visible(text)) }) },
+			{ title: "Message", className: "mono", text: (d) => d.message_id, show: (d, text) => el("span", { title: text, text: shortId(text) }) },
 		], (d) => `${d.message_id} ${d.attempt} ${d.created_at} ${d.status}`, "Nothing was delivered message by message yet.");
 	}
 

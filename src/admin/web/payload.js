@@ -3,7 +3,6 @@
  * else as hex. What is there is at most the first 64 KiB; the whole is downloaded.
  */
 import { el } from "./dom.js";
-import { visible } from "./format.js";
 
 const HEX_LINE = 16;
 const HEX_BYTES = 4096;
@@ -42,7 +41,7 @@ export function formatJson(text) {
 			out.append(sign === ":" ? ": " : sign);
 		} else {
 			const isName = tokens[i + 1]?.[3] === ":";
-			out.append(el("span", { class: isName ? "name" : kindOf(token), text: visible(token[0]) }));
+			out.append(el("span", { class: isName ? "name" : kindOf(token), text: token[0] }));
 		}
 		if (sign === ",") {
 			newLine();
@@ -52,7 +51,7 @@ export function formatJson(text) {
 }
 
 export function formatText(text) {
-	return el("pre", { class: "code", tabindex: "0", "aria-label": "Payload", text: visible(text) });
+	return el("pre", { class: "code", tabindex: "0", "aria-label": "Payload", text: text });
 }
 
 export function formatHex(bytes) {

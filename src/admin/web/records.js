@@ -3,7 +3,7 @@
  */
 import { get } from "./api.js";
 import { button, el, section, setText } from "./dom.js";
-import { bytes, count } from "./format.js";
+import { bytes, count, line } from "./format.js";
 import { formsOf } from "./payload.js";
 
 const PER_PAGE = 20;
@@ -28,10 +28,10 @@ export class Records {
 
 	async read() {
 		try {
-			const { records, total } = await get(`dlq/records/${encodeURIComponent(this.id)}`, { page: this.page, per_page: PER_PAGE });
+			const { records, total, error } = await get(`dlq/records/${encodeURIComponent(this.id)}`, { page: this.page, per_page: PER_PAGE });
 			const from = (this.page - 1) * PER_PAGE;
 			this.list.replaceChildren(...records.map((r) => this.record(r)));
-			setText(this.where, total > 0 ? `${count(from + 1)}–${count(from + records.length)} of ${count(total)}` : "none");
+			setText(this.where, total > 0 ? `${count(from + 1)}–${count(from + records.length)} of ${count(total)}${error ? `; ${line(error)}` : ""}` : error ?? "none");
 			this.back.disabled = this.page <= 1;
 			this.forth.disabled = from + records.length >= total;
 		} catch (problem) {
