@@ -184,6 +184,43 @@ long_replies_are_cut(void)
 	http_client_free(c);
 }
 
+/* The same struct again and again, without memory of its own for each; the rest of a long answer is read and dropped, so that its connection is kept. */
+static void
+one_exchange_serves_many(void)
+{
+	static const struct {
+		const char *place;
+		size_t body, skip;
+		unsigned connections; /* made for it: /echo counts them */
+	} steps[] = { { "/echo", 30000, 50000, 1 }, { "/echo", 50000, 49900, 0 },
+		{ "/pieces", 0, 49900, 0 }, { "/echo", 100, 0, 0 }, { "/echo", 50000, 49899, 0 },
+		{ "/pieces", 0, 49899, 0 }, { "/echo", 0, 0, 1 } };
+	struct http_client *c = client_to(site.port);
+	struct http_exchange *x = exchange("PUT", "/echo");
+	char *text = pattern(50000), *raw = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		connections_used = 0;
+		x->target = str_of(steps[i].place);
+		x->body = str_make(text, steps[i].body);
+		x->reply_max = 100;
+		x->reply_skip = steps[i].skip;
+		assert_int_equal(http_exchange(c, x), 0);
+		assert_int_equal(x->head.status, 200);
+		if (i + 1 < ARRAY_LEN(steps))
+			assert_true(str_eq(buf_str(&x->reply), str_make(text, 100)));
+		else
+			assert_int_equal(x->reply.n, 0);
+		if (str_is(x->target, "/echo"))
+			assert_int_equal(connections_used, steps[i].connections);
+		assert_true(!raw || raw == x->raw.p);
+		raw = x->raw.p;
+	}
+	done(x);
+	free(text);
+	http_client_free(c);
+}
+
 struct taken {
 	struct http_exchange *x;
 	struct buf all;
@@ -556,6 +593,7 @@ idle_ones_expire(void)
 	}
 SITE_TEST(methods_and_reuse)
 SITE_TEST(long_replies_are_cut)
+SITE_TEST(one_exchange_serves_many)
 SITE_TEST(replies_are_handed_on_in_pieces)
 SITE_TEST(bodies_from_files)
 SITE_TEST(deadlines)
@@ -574,6 +612,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_methods_and_reuse),
 		cmocka_unit_test(test_long_replies_are_cut),
+		cmocka_unit_test(test_one_exchange_serves_many),
 		cmocka_unit_test(test_replies_are_handed_on_in_pieces),
 		cmocka_unit_test(test_bodies_from_files),
 		cmocka_unit_test(test_deadlines),
