@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "base/hash.h"
-#include "sink/smtp_encode.h"
 #include "sink/smtp_outcome.h"
 
 /* What each step is called where it failed. */
@@ -155,7 +154,7 @@ say_hello(struct smtp_dialogue *d, enum smtp_step step)
 static void
 put_base64_line(struct smtp_dialogue *d, struct str s)
 {
-	smtp_put_base64(&d->out, s);
+	buf_put_base64(&d->out, s.p, s.n);
 	buf_puts(&d->out, "\r\n");
 }
 

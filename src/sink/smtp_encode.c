@@ -1,5 +1,5 @@
 /*
- * See smtp_encode.h. Called by smtp_message.c, and for credentials by smtp_dialogue.c.
+ * See smtp_encode.h. Called by smtp_letter.c.
  */
 #include "sink/smtp_encode.h"
 
@@ -10,30 +10,6 @@ enum {
 	FOLD_AT = 78,
 	WORD_EXTRA = 12 /* "=?UTF-8?B?" and "?=" */
 };
-
-/* ---- base64 ---- */
-
-void
-smtp_put_base64(struct buf *out, struct str s)
-{
-	static const char digits[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *p = (const unsigned char *)s.p;
-
-	for (size_t i = 0; i < s.n; i += 3) {
-		size_t n = MIN(s.n - i, (size_t)3);
-		uint32_t v = (uint32_t)p[i] << 16;
-
-		if (n > 1)
-			v |= (uint32_t)p[i + 1] << 8;
-		if (n > 2)
-			v |= p[i + 2];
-		buf_putc(out, digits[v >> 18]);
-		buf_putc(out, digits[v >> 12 & 63]);
-		buf_putc(out, n > 1 ? digits[v >> 6 & 63] : '=');
-		buf_putc(out, n > 2 ? digits[v & 63] : '=');
-	}
-}
 
 /* ---- headers ---- */
 
@@ -86,7 +62,7 @@ put_word(struct buf *out, struct str s)
 	for (size_t i = 0; i < s.n; i++)
 		clean[i] = is_control(s.p[i]) ? ' ' : s.p[i];
 	buf_puts(out, "=?UTF-8?B?");
-	smtp_put_base64(out, str_make(clean, s.n));
+	buf_put_base64(out, clean, s.n);
 	buf_puts(out, "?=");
 }
 

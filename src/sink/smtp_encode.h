@@ -1,5 +1,5 @@
 /*
- * How any text becomes lines of a mail: base64 (RFC 4648), encoded words of a header (RFC 2047), quoted-printable (RFC 2045), dot-stuffing (RFC 5321,
+ * How any text becomes lines of a mail: encoded words of a header (RFC 2047), quoted-printable (RFC 2045), dot-stuffing (RFC 5321,
  * 4.5.2). Pure; failures stick in the buffer.
  */
 #ifndef SLUICE_SINK_SMTP_ENCODE_H
@@ -8,8 +8,6 @@
 #include "base/buf.h"
 
 #define SMTP_TEXT_LINE_MAX 998 /* bytes of a line without its CR LF (RFC 5322, 2.1.1) */
-
-void smtp_put_base64(struct buf *out, struct str s);
 
 /* "Name: text" and CR LF, folded, with the text as it is where that is printable ASCII, else in encoded words. Control characters become blanks: no
  * text ends the header, or begins another. text: valid UTF-8. */

@@ -14,9 +14,7 @@ test_addresses(void **state)
 	static const char *const good[] = { "a@b", "joe.doe+tag@mx.example", "a@[192.0.2.1]",
 		"a@[IPv6:2001:db8::1]", "\"a b\"@x.example", "\"a\\\"b\"@x.example",
 		"\"a@b\"@x.example", "!#$%&'*+-/=?^_`{|}~@x.example", "1@2.example",
-		"jos\xc3\xa9@x.example",
-		"a@b\xc3\xbc"
-		"cher.example" };
+		"jos\xc3\xa9@x.example", "a@b\xc3\xbc.example" };
 	static const char *const bad[] = { "", "@", "a", "a@", "@b", "a@b@c", "a b@x.example",
 		".a@x.example", "a.@x.example", "a..b@x.example", "a@x..example", "a@.example",
 		"a@x.example.", "a@-x.example", "a@x-.example", "a@x_y.example", "a@[1.2.3]",
@@ -217,24 +215,6 @@ test_templates(void **state)
 }
 
 /* ---- encodings ---- */
-
-static void
-test_base64(void **state)
-{
-	/* RFC 4648, 10 */
-	static const char *const table[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" },
-		{ "foo", "Zm9v" }, { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
-		{ "foobar", "Zm9vYmFy" } };
-	struct buf out;
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		buf_init(&out, 0);
-		smtp_put_base64(&out, str_of(table[i][0]));
-		assert_string_equal(buf_cstr(&out), table[i][1]);
-		buf_fini(&out);
-	}
-}
 
 static void
 header_is(const char *text, const char *expected)
@@ -573,7 +553,6 @@ main(void)
 		cmocka_unit_test(test_long_addresses),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_templates),
-		cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_long_headers),
 		cmocka_unit_test(test_bodies),
