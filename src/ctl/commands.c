@@ -83,6 +83,18 @@ const struct ctl_command ctl_commands[] = {
 	    "the rules by which dead letters are sent again, and what they did", NULL },
 	{ "deliveries", "STREAM", 1, 1, deliveries_options, deliveries_run,
 	    "attempts to deliver a stream's messages, newest first", NULL },
+	{ "spool ls", "[PATH|STREAM]", 0, 1, NULL, spool_ls_run,
+	    "the files that wait on disk, with their records, size and age",
+	    "Of a stream, a file, any folder, or all that is in the state folder, which is where "
+	    "the "
+	    "admin socket (-s) is. No server needs to run." },
+	{ "spool cat", "PATH|STREAM", 1, 1, NULL, spool_cat_run, "prints their records",
+	    "As they were taken in, a line end behind each. On a terminal control characters are "
+	    "shown, not sent. What is damaged is passed over, and makes the exit status 1." },
+	{ "spool verify", "[PATH|STREAM]", 0, 1, NULL, spool_verify_run,
+	    "reads them and compares every checksum; exit status 1 if one is damaged",
+	    "The end of a file that is being written, or whose writer died, is \"unfinished\": no "
+	    "record of it was acknowledged. Nothing is changed." },
 	{ "help", "[COMMAND]", 0, 2, NULL, help_run, "explains a command, or lists them all",
 	    NULL },
 	{ .name = NULL },

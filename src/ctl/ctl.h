@@ -95,6 +95,9 @@ int dlq_jobs_run(struct ctl *ctl, const struct ctl_args *args);
 int dlq_stats_run(struct ctl *ctl, const struct ctl_args *args);
 int dlq_rules_run(struct ctl *ctl, const struct ctl_args *args);
 int deliveries_run(struct ctl *ctl, const struct ctl_args *args);
+int spool_ls_run(struct ctl *ctl, const struct ctl_args *args);
+int spool_cat_run(struct ctl *ctl, const struct ctl_args *args);
+int spool_verify_run(struct ctl *ctl, const struct ctl_args *args);
 
 /* Of commands whose options are many: beside their commands. */
 extern const struct ctl_option dlq_list_options[], dlq_show_options[], dlq_reprocess_options[],
