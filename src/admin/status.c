@@ -60,29 +60,57 @@ write_processes(struct json_writer *w)
 	json_close(w);
 }
 
+/* Of all streams together. */
+struct totals {
+	uint64_t n, held, full, bytes, records, retrying;
+	uint64_t letters[DLQ_STATES];
+	int64_t oldest;
+};
+
+static void
+add_stream(struct totals *t, const struct figures_stream *f)
+{
+	t->n++;
+	t->held += f->delivery.held || f->delivery.breaker != DELIVERY_CLOSED;
+	t->full += f->space.full || f->space.failed;
+	t->bytes += f->space.used;
+	t->records += f->waiting;
+	t->retrying += f->counts.retry_waiting;
+	for (int i = 0; i < DLQ_STATES; i++)
+		t->letters[i] += f->letters[i];
+	if (f->delivery.oldest != 0 && (t->oldest == 0 || f->delivery.oldest < t->oldest))
+		t->oldest = f->delivery.oldest;
+}
+
+static void
+write_letters(struct json_writer *w, const uint64_t letters[DLQ_STATES])
+{
+	json_open(w, "dead_letters", '{');
+	for (int i = 0; i < DLQ_STATES; i++)
+		json_put_u64(w, dlq_state_name((enum dlq_state)i), letters[i]);
+	json_close(w);
+}
+
 static void
 write_stream_totals(struct json_writer *w)
 {
+	struct totals t = { .n = 0 };
 	struct figures_stream f;
-	uint64_t n = 0, held = 0, full = 0, waiting = 0;
-	int64_t oldest = 0;
 
 	for (struct stream_conf *s = stream_first(figures_server()->conf); s; s = s->next) {
 		figures_stream(s, &f);
-		n++;
-		held += f.delivery.held || f.delivery.breaker != DELIVERY_CLOSED;
-		full += f.space.full || f.space.failed;
-		waiting += f.space.used;
-		if (f.delivery.oldest != 0 && (oldest == 0 || f.delivery.oldest < oldest))
-			oldest = f.delivery.oldest;
+		add_stream(&t, &f);
 	}
 	json_open(w, "streams", '{');
-	json_put_u64(w, "configured", n);
-	json_put_u64(w, "held", held);
-	json_put_u64(w, "full", full);
-	json_put_u64(w, "spool_bytes", waiting);
-	json_put_time(w, "oldest", oldest);
+	json_put_u64(w, "configured", t.n);
+	json_put_u64(w, "held", t.held);
+	json_put_u64(w, "full", t.full);
+	json_put_u64(w, "spool_bytes", t.bytes);
+	json_put_u64(w, "waiting_records", t.records);
+	json_put_u64(w, "retrying", t.retrying);
+	json_put_time(w, "oldest", t.oldest);
 	json_close(w);
+	write_letters(w, t.letters);
 }
 
 static void
@@ -117,23 +145,53 @@ show_status(struct api_call *call)
 }
 
 static void
-write_process(struct json_writer *w, const struct figures_process *p)
+write_pid(struct json_writer *w, const struct figures_process *p)
 {
-	json_open(w, NULL, '{');
-	json_put_cstr(w, "role", p->role);
-	json_put_u64(w, "slot", p->slot);
 	if (p->pid != 0)
 		json_put_i64(w, "pid", p->pid);
 	else
 		json_put_null(w, "pid");
-	json_put_cstr(w, "status", figures_state_name(p->state));
-	if (p->heartbeat_age >= 0) {
+}
+
+/* The master gives none: who asks is its child, and would not be there without it. */
+static void
+write_heartbeat(struct json_writer *w, const struct figures_process *p)
+{
+	bool given = p->heartbeat_age >= 0;
+
+	json_put_time(w, "last_heartbeat", given ? clock_wall() - p->heartbeat_age : clock_wall());
+	if (given) {
 		json_put_seconds(w, "heartbeat_age_seconds", p->heartbeat_age);
 		json_put_seconds(w, "uptime_seconds", p->uptime);
 	} else {
 		json_put_null(w, "heartbeat_age_seconds");
 		json_put_null(w, "uptime_seconds");
 	}
+}
+
+static void
+write_health(struct json_writer *w, const struct figures_process *p)
+{
+	char name[FIGURES_NAME_MAX];
+	const char *why;
+	bool healthy = figures_is_healthy(p, &why);
+
+	figures_process_name(p, name);
+	json_put_cstr(w, "name", name);
+	json_put_cstr(w, "health", healthy ? "healthy" : "unhealthy");
+	json_put_cstr(w, "error", why);
+}
+
+static void
+write_process(struct json_writer *w, const struct figures_process *p)
+{
+	json_open(w, NULL, '{');
+	write_health(w, p);
+	json_put_cstr(w, "role", p->role);
+	json_put_u64(w, "slot", p->slot);
+	write_pid(w, p);
+	json_put_cstr(w, "status", figures_state_name(p->state));
+	write_heartbeat(w, p);
 	json_put_u64(w, "restarts", p->restarts);
 	json_put_u64(w, "configuration", p->configuration);
 	json_put_u64(w, "connections", p->connections);
@@ -183,6 +241,8 @@ write_delivery(struct json_writer *w, const struct figures_stream *f)
 	const struct delivery *d = &f->delivery;
 	int64_t age = d->oldest != 0 ? clock_wall() - d->oldest : 0;
 
+	json_put_u64(w, "waiting_records", f->waiting);
+	json_put_u64(w, "retrying", f->counts.retry_waiting);
 	json_put_u64(w, "waiting_bytes", d->waiting_bytes);
 	json_put_u64(w, "waiting_files", d->waiting_files);
 	json_put_time(w, "oldest", d->oldest);
@@ -193,6 +253,20 @@ write_delivery(struct json_writer *w, const struct figures_stream *f)
 	json_put_cstr(w, "breaker", figures_breaker_name(f));
 	json_put_cstr(w, "last_error", d->why[0] ? d->why : NULL);
 	json_put_time(w, "as_of", d->at);
+}
+
+static void
+write_attempts(struct json_writer *w, const struct delivery_counts *c)
+{
+	static const char *const names[] = { "confirmed", "taken", "again", "held", "permanent",
+		"poison" };
+
+	_Static_assert(ARRAY_LEN(names) == ARRAY_LEN(c->attempts), "a name an outcome");
+	json_open(w, "attempts", '{');
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		json_put_u64(w, names[i], c->attempts[i]);
+	json_close(w);
+	json_put_u64(w, "retries", c->retries);
 }
 
 static void
@@ -210,6 +284,8 @@ write_stream(struct json_writer *w, const struct stream_conf *s)
 	json_put_u64(w, "spool_limit_bytes", f.space.limit);
 	json_put_u64(w, "room_bytes", f.space.room);
 	write_delivery(w, &f);
+	write_attempts(w, &f.counts);
+	write_letters(w, f.letters);
 	json_close(w);
 }
 

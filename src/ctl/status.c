@@ -89,6 +89,10 @@ print_status(struct str d)
 	line(&t, "connections", &text);
 	put_streams(&text, d, &room);
 	line(&t, "streams", &text);
+	buf_printf(&text, "%llu pending, %llu being sent again",
+	    (unsigned long long)document_u64(d, "dead_letters.pending"),
+	    (unsigned long long)document_u64(d, "dead_letters.reprocessing"));
+	line(&t, "dead letters", &text);
 	put_zone(&text, d);
 	line(&t, "zone", &text);
 	buf_put_str(&text, document_text(d, "limits", &room));
@@ -125,13 +129,15 @@ stream_row(struct table *t, struct str s)
 	document_cell(t, s, "name");
 	document_cell(t, s, "status");
 	table_bytes(t, document_u64(s, "spool_bytes"));
-	table_u64(t, document_u64(s, "waiting_files"));
+	table_u64(t, document_u64(s, "waiting_records"));
 	if (str_is(document_get(s, "oldest"), "null"))
 		table_cstr(t, NULL);
 	else
 		age_cell(t, s, "oldest_seconds");
+	table_u64(t, document_u64(s, "retrying"));
+	table_u64(t,
+	    document_u64(s, "dead_letters.pending") + document_u64(s, "dead_letters.reprocessing"));
 	table_u64(t, document_u64(s, "sent_objects"));
-	table_bytes(t, document_u64(s, "sent_bytes"));
 	table_u64(t, document_u64(s, "failures"));
 	document_cell(t, s, "sink");
 	document_cell(t, s, "last_error");
@@ -150,6 +156,7 @@ worker_row(struct table *t, struct str p)
 	table_u64(t, document_u64(p, "configuration"));
 	table_u64(t, document_u64(p, "connections"));
 	table_u64(t, document_u64(p, "active"));
+	document_cell(t, p, "error");
 }
 
 /* One row an element. */
@@ -170,14 +177,16 @@ static void
 print_streams(struct str d)
 {
 	print_rows(document_get(d, "streams"),
-	    "STREAM STATUS >SPOOL >FILES >OLDEST >SENT >BYTES >FAILURES SINK ERROR", stream_row);
+	    "STREAM STATUS >SPOOL >RECORDS >OLDEST >RETRYING >DEAD >SENT >FAILURES SINK ERROR",
+	    stream_row);
 }
 
 static void
 print_workers(struct str d)
 {
 	print_rows(document_get(d, "workers"),
-	    "ROLE >SLOT >PID STATUS >HEARTBEAT >UP >RESTARTS >CONFIGURATION >CONNECTIONS >ACTIVE",
+	    "ROLE >SLOT >PID STATUS >HEARTBEAT >UP >RESTARTS >CONFIGURATION >CONNECTIONS >ACTIVE "
+	    "ERROR",
 	    worker_row);
 }
 

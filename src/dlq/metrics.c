@@ -74,6 +74,16 @@ dlq_metrics_waiting(void)
 	return n;
 }
 
+void
+dlq_metrics_read(struct str stream, uint64_t by_state[DLQ_STATES])
+{
+	struct series_view v;
+	bool found = series_find(&stream_set, stream, &v);
+
+	for (unsigned i = 0; i < DLQ_STATES; i++)
+		by_state[i] = found ? series_value(&stream_set, &v, MESSAGES + i) : 0;
+}
+
 static struct series *
 series_of(struct dlq_stream *s)
 {

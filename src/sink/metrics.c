@@ -175,3 +175,19 @@ delivery_metrics_waiting(struct delivery_metrics *m, uint64_t n)
 {
 	series_set(m->delivery, RETRY_WAITING, (int64_t)n);
 }
+
+/* ---- reading ---- */
+
+void
+delivery_metrics_read(struct str stream, struct delivery_counts *out)
+{
+	struct series_view v;
+
+	*out = (struct delivery_counts){ .retries = 0 };
+	if (!series_find(&delivery_set, stream, &v))
+		return;
+	for (unsigned i = 0; i < OUTCOMES; i++)
+		out->attempts[i] = series_value(&delivery_set, &v, ATTEMPTS + i);
+	out->retries = series_value(&delivery_set, &v, RETRIES);
+	out->retry_waiting = series_value(&delivery_set, &v, RETRY_WAITING);
+}

@@ -30,4 +30,11 @@ void delivery_metrics_waiting(struct delivery_metrics *m, uint64_t n);
 /* Breakers of destinations that no stream has any more. */
 void delivery_metrics_forget(const struct stream_conf *first);
 
+/* What a stream's row says, in any process that has the zone. */
+struct delivery_counts {
+	uint64_t attempts[SINK_POISON + 1]; /* by enum sink_outcome */
+	uint64_t retries, retry_waiting;
+};
+void delivery_metrics_read(struct str stream, struct delivery_counts *out);
+
 #endif

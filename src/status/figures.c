@@ -3,9 +3,12 @@
  */
 #include "status/figures.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "dlq/metrics.h"
+#include "spool/metrics.h"
 
 static const struct figures_server *server;
 
@@ -107,6 +110,24 @@ figures_state_name(enum figures_state state)
 	return names[state];
 }
 
+void
+figures_process_name(const struct figures_process *p, char out[FIGURES_NAME_MAX])
+{
+	if (p->slot < ZONE_SLOT_WORKER)
+		snprintf(out, FIGURES_NAME_MAX, "%s", p->role);
+	else
+		snprintf(out, FIGURES_NAME_MAX, "%s-%u", p->role, p->slot - ZONE_SLOT_WORKER);
+}
+
+bool
+figures_is_healthy(const struct figures_process *p, const char **why)
+{
+	*why = p->state == FIGURES_MISSING ? "is not running"
+	       : p->state == FIGURES_STUCK ? "gives no sign of life"
+					   : NULL;
+	return *why == NULL;
+}
+
 unsigned
 figures_workers(void)
 {
@@ -140,6 +161,9 @@ figures_stream(const struct stream_conf *conf, struct figures_stream *out)
 	if (!ingest_get_space(conf, &out->space))
 		out->space = (struct ingest_space){ .limit = conf->spool_size };
 	out->reported = delivery_read(server->zone, conf->index, conf->name, &out->delivery);
+	out->waiting = spool_metrics_waiting_now(conf->name);
+	delivery_metrics_read(conf->name, &out->counts);
+	dlq_metrics_read(conf->name, out->letters);
 }
 
 const char *

@@ -4,7 +4,9 @@
 #ifndef SLUICE_STATUS_FIGURES_H
 #define SLUICE_STATUS_FIGURES_H
 
+#include "dlq/dlq.h"
 #include "ingest/ingest.h"
+#include "sink/metrics.h"
 #include "zone/delivery.h"
 
 /* Without a heartbeat for so long a process counts as stuck. It gives one a second. */
@@ -44,6 +46,11 @@ struct figures_process {
 bool figures_next_process(unsigned *slot, struct figures_process *out);
 /* "running", "stopping", "stuck", "missing". */
 const char *figures_state_name(enum figures_state state);
+/* The name of a process: "master", "worker-3". */
+#define FIGURES_NAME_MAX 24
+void figures_process_name(const struct figures_process *p, char out[FIGURES_NAME_MAX]);
+/* Is it as it should be? Else why (of static memory) says what is wrong. */
+bool figures_is_healthy(const struct figures_process *p, const char **why);
 /* Running workers of the configuration in force. */
 unsigned figures_workers(void);
 /* Open connections and requests in flight of all workers, a second old at most. */
@@ -54,6 +61,9 @@ struct figures_stream {
 	struct ingest_space space;
 	bool reported; /* the shipper has said something */
 	struct delivery delivery;
+	struct delivery_counts counts;
+	uint64_t waiting;             /* records not yet delivered */
+	uint64_t letters[DLQ_STATES]; /* dead ones, by state */
 };
 
 void figures_stream(const struct stream_conf *conf, struct figures_stream *out);

@@ -1,6 +1,7 @@
 """The admin API: over its socket for whoever may open that, over TCP with an admin key; what it shows of processes and streams."""
 
 import os
+import re
 import signal
 import stat
 
@@ -90,7 +91,10 @@ def test_workers(sluice):
     assert [p["pid"] for p in processes["master"]] == [sluice.pid]
     assert [p["pid"] for p in processes["shipper"]] == children["shipper"]
     assert {p["pid"] for p in processes["worker"]} == set(children["worker"])
-    assert all(p["status"] == "running" and p["restarts"] == 0 for group in processes.values() for p in group)
+    everybody = [p for group in processes.values() for p in group]
+    assert all((p["status"], p["health"], p["error"], p["restarts"]) == ("running", "healthy", None, 0) for p in everybody)
+    assert {p["name"] for p in everybody} == {"master", "shipper", "janitor", "worker-0", "worker-1"}
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", p["last_heartbeat"]) for p in everybody)
     victim = children["worker"][0]
     os.kill(victim, signal.SIGKILL)
     sluice.wait_child("worker", but=children["worker"])
@@ -124,7 +128,9 @@ def test_streams(server, scripted_store):
 
     s = wait_until(away, lambda: f"the breaker shows: {api(sluice, '/api/streams').text}")
     assert (s["name"], s["mode"], s["sink"], s["breaker"]) == ("usage", "bundle", "s3:s/scripted", "open")
-    assert s["failures"] >= 3 and "refused" in s["last_error"] and s["spool_bytes"] > 0
+    assert s["failures"] >= 3 and "refused" in s["last_error"] and s["spool_bytes"] > 0 and s["waiting_records"] == 1
+    assert s["attempts"].keys() == {"confirmed", "taken", "again", "held", "permanent", "poison"} and s["attempts"]["confirmed"] == 0
+    assert s["dead_letters"] == {"pending": 0, "reprocessing": 0, "resolved": 0, "discarded": 0}
     wait_until(lambda: api(sluice, "/api/streams").json["streams"][0]["oldest_seconds"] > 0, "what waits has an age")
     assert api(sluice, "/api/status").json["streams"]["held"] == 1
     sluice.reap()
