@@ -57,7 +57,8 @@ struct dlq_entry {
 	enum dlq_kind kind;
 	enum dlq_type type;
 	enum dlq_state state;
-	struct str stream, user, content_type, method, traceparent, message_id, key;
+	struct str stream, user, content_type, content_encoding, method, traceparent, message_id,
+	    key;
 	struct str error; /* of the last attempt */
 	int status;
 	unsigned attempts; /* all that were ever made */

@@ -34,7 +34,7 @@
  *	           job                           16 bytes
  *	           error, by, reason             u16 length and bytes, each
  *	EVENT      change
- *	LETTER     change; kind, flags u8 each; born, size, records u64 each; created, dead i64 each; seven strings (u16 length and bytes each);
+ *	LETTER     change; kind, flags u8 each; born, size, records u64 each; created, dead i64 each; eight strings (u16 length and bytes each);
  *	           events left out u32, number of past events u16, those as changes; the rest: the payload, unless it is a file.
  *	           Its kind is FRAME_COPY when an entry was written anew, with its history: then it is no event of its own.
  *	HOURS      what was dropped, u64 a reason; number of cells u32; a cell: hour i64, count u64, type u8, stream (u16 length and bytes).
@@ -91,6 +91,7 @@ enum {
 	LETTER_STREAM,
 	LETTER_USER,
 	LETTER_CONTENT_TYPE,
+	LETTER_CONTENT_ENCODING,
 	LETTER_METHOD,
 	LETTER_TRACEPARENT,
 	LETTER_MESSAGE_ID,

@@ -236,6 +236,7 @@ index_show(const struct entry *e, struct dlq_entry *out)
 		.stream = e->stream->name,
 		.user = index_string(e, LETTER_USER),
 		.content_type = index_string(e, LETTER_CONTENT_TYPE),
+		.content_encoding = index_string(e, LETTER_CONTENT_ENCODING),
 		.method = index_string(e, LETTER_METHOD),
 		.traceparent = index_string(e, LETTER_TRACEPARENT),
 		.message_id = index_string(e, LETTER_MESSAGE_ID),

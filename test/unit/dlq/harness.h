@@ -81,6 +81,7 @@ letter(unsigned n, const char *stream, const char *body)
 	l.m.method = STR("POST");
 	l.m.user = STR("ann");
 	l.m.content_type = STR("application/json");
+	l.m.content_encoding = STR("gzip");
 	l.m.traceparent = STR("00-0123456789abcdef0123456789abcdef-0123456789abcdef-01");
 	l.m.received = 500;
 	l.m.body = str_of(body);

@@ -36,6 +36,7 @@ check_entry(struct dlq *d)
 	assert_true(str_is(e.user, "ann"));
 	assert_true(str_is(e.method, "POST"));
 	assert_true(str_is(e.content_type, "application/json"));
+	assert_true(str_is(e.content_encoding, "gzip"));
 	assert_true(str_starts(e.traceparent, STR("00-0123")));
 	assert_true(str_is(e.message_id, "m1"));
 	assert_true(str_is(e.error, "503 try later"));
