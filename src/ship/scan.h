@@ -7,6 +7,7 @@
 
 #include "ship/bundle.h"
 #include "spool/metrics.h"
+#include "spool/names.h"
 
 #define SCAN_MAX_BUNDLES 256
 #define SCAN_MAX_SEGMENTS 512
@@ -70,19 +71,5 @@ struct scan_usage {
 int scan_usage(const char *dir, bool object, struct scan_usage *out);
 /* Data files of any stage that are not confirmed, recovered orphans or not. */
 int scan_waiting(const char *dir, unsigned *files);
-
-/* A set of file names, for the scanners. */
-struct names {
-	char (*v)[SCAN_NAME_MAX];
-	size_t n, cap;
-	size_t limit; /* 0: all; else the least so many are kept */
-	size_t seen;
-};
-/* Adds every entry of dir whose name ends in suffix ("" : segment names), sorted; longer names than SCAN_NAME_MAX are passed over. */
-int names_list(struct names *set, const char *dir, const char *suffix);
-int names_add(struct names *set, const char *name); /* unsorted */
-void names_sort(struct names *set);
-bool names_has(const struct names *set, const char *name); /* sorted sets only */
-void names_fini(struct names *set);
 
 #endif

@@ -247,7 +247,7 @@ void
 reader_seek(struct reader *r, uint64_t at)
 {
 	assert(at <= r->limit);
-	r->next = at;
+	r->next = r->end = at;
 }
 
 void

@@ -38,7 +38,7 @@ uint64_t reader_end(const struct reader *r);
 
 /* For who reads a file while it grows, or comes back to a record. More of it is to be believed: all before limit, which is never less than the last one. */
 void reader_believe(struct reader *r, uint64_t limit);
-/* The next frame is the one at this offset, below the limit. */
+/* The next frame is the one at this offset, below the limit; the last one counts as having ended there. */
 void reader_seek(struct reader *r, uint64_t at);
 /* From now on as reader_open_failing(). */
 void reader_pass_over(struct reader *r);

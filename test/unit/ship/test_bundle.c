@@ -14,7 +14,7 @@
 #include "spool/reader.h"
 #include "unit/tmp.h"
 
-#include "unit/ship/segments.h"
+#include "unit/segments.h"
 
 #define HOUR (INT64_C(1795309200) * NS_PER_S)
 

@@ -14,7 +14,7 @@
 #include "spool/idem_sweep.h"
 #include "unit/tmp.h"
 
-#include "unit/ship/segments.h"
+#include "unit/segments.h"
 
 #define NAME "20261122T010000000000000Z.10.1"
 

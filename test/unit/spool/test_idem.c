@@ -12,7 +12,7 @@
 
 #include "spool/idem_priv.h"
 #include "spool/idem_sweep.h"
-#include "unit/ship/segments.h"
+#include "unit/segments.h"
 
 #define SLOTS 16
 #define HOUR (3600 * NS_PER_S)

@@ -1,11 +1,11 @@
 /*
- * Sets of file names. See scan.h. A set with a limit is sorted and cut whenever it holds twice as many: one pass over the folder, memory
- * for the limit.
+ * See names.h. A set with a limit is sorted and cut whenever it holds twice as many.
  */
+#include "spool/names.h"
+
 #include <stdlib.h>
 
 #include "base/file.h"
-#include "ship/scan.h"
 
 struct collect {
 	struct names *set;
@@ -23,7 +23,7 @@ void
 names_sort(struct names *set)
 {
 	if (set->n > 1)
-		qsort(set->v, set->n, SCAN_NAME_MAX, by_name);
+		qsort(set->v, set->n, NAME_CAP, by_name);
 }
 
 int
@@ -31,7 +31,7 @@ names_add(struct names *set, const char *name)
 {
 	if (set->n == set->cap) {
 		size_t cap = set->cap ? 2 * set->cap : 64;
-		void *v = realloc(set->v, cap * SCAN_NAME_MAX);
+		void *v = realloc(set->v, cap * NAME_CAP);
 
 		if (v == NULL)
 			return ERR_NOMEM;
@@ -59,7 +59,7 @@ collect_one(const char *name, void *arg)
 					 : name_kind(str_of(name)) == NAME_SEALED;
 	int err;
 
-	if (!wanted || strlen(name) >= SCAN_NAME_MAX)
+	if (!wanted || strlen(name) >= NAME_CAP)
 		return 0;
 	set->seen++;
 	if (c->cut && strcmp(name, set->v[set->limit - 1]) > 0)
@@ -85,7 +85,7 @@ names_list(struct names *set, const char *dir, const char *suffix)
 bool
 names_has(const struct names *set, const char *name)
 {
-	return set->n > 0 && bsearch(name, set->v, set->n, SCAN_NAME_MAX, by_name) != NULL;
+	return set->n > 0 && bsearch(name, set->v, set->n, NAME_CAP, by_name) != NULL;
 }
 
 void
