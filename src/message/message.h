@@ -17,8 +17,6 @@
 #include "sink/stream.h"
 #include "zone/zone.h"
 
-void message_metrics_register(void);
-
 /* The id of the record of this number in a segment: the segment's, as a 128-bit number, plus the number; unless the record carries an id of
  * its own (SEGMENT_ATTR_IDEM). Also the $record_id of ingest. */
 struct id message_id(struct id segment, uint64_t number, struct str attrs);
@@ -27,32 +25,39 @@ struct message_options {
 	const struct stream_conf *conf; /* borrowed for good */
 	struct sink *sink;
 	struct zone *zone;
-	struct dlq *dlq;
-	void (*changed)(void *arg); /* status or idleness did: from the loop, must not park */
+	struct dlq *dlq;            /* its dlq_on_due is the caller's: he wakes the stream */
+	void (*changed)(void *arg); /* message_is_idle() did; must not park */
 	void *arg;
 };
 
 struct message_status {
 	uint64_t waiting; /* messages not done yet, as far as they were seen */
 	uint64_t sent, failures;
-	int64_t oldest; /* UTC ns; 0: nothing waits */
+	uint64_t done; /* messages that are done: delivered, dead, dropped; since it was opened */
+	uint64_t settled; /* messages done, ever, of segments that are still there */
+	int64_t oldest;   /* UTC ns; 0: nothing waits */
 	const struct breaker *breaker;
-	bool held, idle; /* idle: nothing waits, nothing is on its way */
+	bool held, idle;
 	char why[240];
 };
 
 struct message_stream;
 /* Opens the journal, starts the tasks. Parks. 0 or an error. */
 int message_open(const struct message_options *opt, struct message_stream **out);
-/* Something was committed, sealed or recovered, or a dead letter is due. Never parks. */
+/* Something was committed or sealed, or a dead letter is due. Never parks. */
 void message_wake(struct message_stream *m);
+/* Something has happened in the folder, such as recovery: it is idle no more, until it has looked. Never parks. */
+void message_look(struct message_stream *m);
 /* From now on only what is there is delivered; status.idle tells when it is. Never parks. */
 void message_drain(struct message_stream *m);
-/* No new attempts; waits for those on their way, flushes the journal. Parks. */
+/* No new attempts; waits for those on their way, which are cut short at the deadline, and may then be made again; flushes the journal. Parks. */
 void message_close(struct message_stream *m, int64_t deadline);
+/* Nothing waits, nothing is on its way. Never parks. */
+bool message_is_idle(const struct message_stream *m);
 void message_get_status(const struct message_stream *m, struct message_status *out);
 struct journal *message_journal(struct message_stream *m);
-/* Removes what waits and is not on its way, on record in the journal as JOURNAL_DROPPED with the reason as its error. *n: how many. Parks. */
+/* Removes what waits and is not on its way, on record in the journal as JOURNAL_DROPPED with operator and reason as its error. *n: how many.
+ * Parks. 0; ERR_BUSY: another purge is under way; ERR_CANCELLED, ERR_IO: some may be gone. */
 int message_purge(struct message_stream *m, struct str by, struct str reason, uint64_t *n);
 
 #endif

@@ -1,28 +1,35 @@
 /*
  * The shipper: delivers what the workers stored. Its life from fork to exit; the work is in ship/.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "admin/api.h"
 #include "base/log.h"
+#include "dlq/conf.h"
 #include "server/bind.h"
 #include "server/process.h"
 #include "ship/ship.h"
 #include "task/loop.h"
 
+/* How long records that are on their way may take when the shipper is to go at once. */
+#define CLOSE_NS (2 * NS_PER_S)
+
 static struct {
 	const struct process_env *env;
 	struct ship *ship; /* NULL until started */
-	bool wake, orphans, draining;
+	bool wake, orphans, draining, stopping;
 	int status;
 } shipper;
 
 static void
 drain_task(void *arg)
 {
-	unsigned left = ship_drain(shipper.ship, zone_stop_deadline(shipper.env->zone));
+	int64_t deadline = zone_stop_deadline(shipper.env->zone);
+	unsigned left = ship_drain(shipper.ship, deadline);
 
 	(void)arg;
+	ship_close(shipper.ship, deadline);
 	if (left > 0) {
 		log_event(LOG_ERROR, "shipper", "stopped with data still waiting on disk",
 		    LOG_I("files", left),
@@ -56,11 +63,41 @@ serve_api(void)
 }
 
 static void
+close_task(void *arg)
+{
+	(void)arg;
+	ship_close(shipper.ship, clock_mono() + CLOSE_NS);
+	loop_stop();
+}
+
+/* At once, but for what is on its way and what came of it: else it would be sent a second time. */
+static void
+stop(void)
+{
+	shipper.status = shipper.draining ? EXIT_WAITING : EXIT_CLEAN;
+	if (shipper.ship == NULL || shipper.stopping ||
+	    task_go("close", close_task, NULL, NULL) != 0)
+		loop_stop();
+	shipper.stopping = true;
+}
+
+/* The dead letters, once the lock is ours. */
+static int
+open_letters(const char *state_dir, struct dlq **out)
+{
+	char dir[CORE_STATE_DIR_MAX + 8];
+
+	snprintf(dir, sizeof(dir), "%s/dlq", state_dir);
+	return dlq_open(dir, &dlq_conf(shipper.env->gen->conf)->limits, out);
+}
+
+static void
 start_task(void *arg)
 {
 	const struct process_env *env = shipper.env;
 	char dir[CORE_STATE_DIR_MAX + 1];
 	struct ship *ship = NULL;
+	struct dlq *dlq = NULL;
 	int err;
 
 	(void)arg;
@@ -68,7 +105,11 @@ start_task(void *arg)
 	if (env->keys != NULL)
 		idem_attach(env->keys, env->slot,
 		    atomic_load(&zone_slot(env->zone, env->slot)->generation));
-	err = ship_start(stream_first(env->gen->conf), env->zone, env->keys, NULL, dir, &ship);
+	err = ship_lock(dir);
+	if (err == 0)
+		err = open_letters(dir, &dlq);
+	if (err == 0)
+		err = ship_start(stream_first(env->gen->conf), env->zone, env->keys, dlq, &ship);
 	if (err == 0)
 		err = serve_api();
 	if (err != 0) {
@@ -90,8 +131,7 @@ on_order(int order, void *arg)
 	(void)arg;
 	switch (order) {
 	case ORDER_STOP:
-		shipper.status = shipper.draining ? EXIT_WAITING : EXIT_CLEAN;
-		loop_stop();
+		stop();
 		break;
 	case ORDER_ORPHANS:
 		shipper.orphans = true;

@@ -7,8 +7,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "ship/bundle.h"
-#include "spool/keys.h"
 #include "ship/path.h"
+#include "spool/keys.h"
 #include "spool/segment.h"
 
 /* 1 if the file at path is the segment with this id, 0 if it is another or none; or an error: then nobody knows. */

@@ -7,9 +7,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "spool/keys.h"
 #include "ship/path.h"
 #include "ship/ship_priv.h"
+#include "spool/keys.h"
 #include "spool/reader.h"
 
 /* Claimed at a time: bounds what is held in memory, however long the backlog. */

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "spool/keys.h"
 #include "ship/ship_priv.h"
 #include "spool/idem_sweep.h"
+#include "spool/keys.h"
 #include "spool/recover.h"
 
 struct recover_job {

@@ -9,10 +9,10 @@
 
 #include "base/file.h"
 #include "ship/bundle.h"
-#include "spool/keys.h"
 #include "ship/merge.h"
 #include "ship/path.h"
 #include "sink/gzid.h"
+#include "spool/keys.h"
 
 #define PACK_BUFFER (128u * 1024)
 

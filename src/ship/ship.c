@@ -11,9 +11,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "spool/keys.h"
 #include "ship/path.h"
 #include "ship/ship_priv.h"
+#include "spool/keys.h"
 #include "zone/delivery.h"
 
 int64_t ship_read_patience = 30 * NS_PER_S;
@@ -86,8 +86,20 @@ ship_wake(struct ship *ship, bool orphans)
 {
 	if (orphans)
 		orphans_look(ship);
+	for (unsigned i = 0; i < ship->n; i++)
+		if (ship->streams[i].messages != NULL)
+			message_wake(ship->streams[i].messages);
 	ship->rung = true;
 	waitq_wake_all(&ship->tick);
+}
+
+struct message_stream *
+ship_messages(struct ship *ship, struct str stream)
+{
+	for (unsigned i = 0; i < ship->n; i++)
+		if (str_eq(ship->streams[i].conf->name, stream))
+			return ship->streams[i].messages;
+	return NULL;
 }
 
 /* ---- start ---- */
@@ -114,9 +126,8 @@ lock_on_disk(void *arg)
 	return err;
 }
 
-/* A new shipper starts when the old one is gone. */
-static int
-wait_for_lock(struct ship *ship, const char *state_dir)
+int
+ship_lock(const char *state_dir)
 {
 	struct lock_job *job = calloc(1, sizeof(*job));
 	int err;
@@ -129,8 +140,7 @@ wait_for_lock(struct ship *ship, const char *state_dir)
 		if (err != 0)
 			break;
 	}
-	ship->lock_fd = job->fd;
-	free(job);
+	free(job); /* the lock goes with the process */
 	return err;
 }
 
@@ -166,20 +176,22 @@ weigh_on_disk(void *arg)
 		   : scan_usage(job->conf->dir, job->conf->mode == STREAM_OBJECT, &job->usage);
 }
 
-/* Tells what waits where no planner runs that would look. */
-static void
-weigh(struct ship_stream *s)
+bool
+ship_weigh(struct ship_stream *s)
 {
 	struct weigh_job *job = calloc(1, sizeof(*job));
+	bool weighed;
 
 	if (job == NULL)
-		return;
+		return false;
 	job->conf = s->conf;
 	s->added_before = zone_added(s->ship->zone, s->conf->index);
 	metrics_look_begins(s);
-	if (ship_block(weigh_on_disk, job) == 0)
+	weighed = ship_block(weigh_on_disk, job) == 0;
+	if (weighed)
 		ship_stream_report(s, job->files, 0, &job->usage);
 	free(job);
+	return weighed;
 }
 
 /* A stream's task. A destination that cannot be opened holds up its own stream only. */
@@ -189,12 +201,14 @@ stream_run(void *arg)
 	struct ship_stream *s = arg;
 
 	while (open_sink(s) != 0) {
-		weigh(s);
+		(void)ship_weigh(s);
 		if (task_sleep_until(clock_mono() + s->conf->breaker_open) != 0)
 			return;
 	}
 	if (s->conf->mode == STREAM_OBJECT)
 		object_run(s);
+	else if (s->conf->mode == STREAM_MESSAGE)
+		messages_run(s);
 	else
 		plan_run(s);
 }
@@ -211,6 +225,26 @@ start_tasks(struct ship *ship)
 	for (unsigned i = 0; i < ship->n && err == 0; i++)
 		err = task_go("stream", stream_run, &ship->streams[i], NULL);
 	return err ? err : task_go("watch", watch_run, ship, NULL);
+}
+
+static void
+wake_for_letter(struct ship_stream *s)
+{
+	if (s->messages != NULL)
+		message_wake(s->messages);
+	else
+		ship_stream_wake(s);
+}
+
+/* A dead letter of this stream is to be sent again. */
+static void
+on_due(void *arg, struct str stream)
+{
+	struct ship *ship = arg;
+
+	for (unsigned i = 0; i < ship->n; i++)
+		if (str_eq(ship->streams[i].conf->name, stream))
+			wake_for_letter(&ship->streams[i]);
 }
 
 static void
@@ -237,11 +271,11 @@ size_pools(void)
 
 int
 ship_start(struct stream_conf *first, struct zone *z, struct idem *keys, struct dlq *dlq,
-    const char *state_dir, struct ship **out)
+    struct ship **out)
 {
 	unsigned n = 0;
 	struct ship *ship;
-	int err;
+	int err = 0;
 
 	for (struct stream_conf *s = first; s != NULL; s = s->next)
 		n++;
@@ -256,10 +290,11 @@ ship_start(struct stream_conf *first, struct zone *z, struct idem *keys, struct 
 	keys_use(keys);
 	sink_host_name(ship->host, sizeof(ship->host));
 	size_pools();
-	err = wait_for_lock(ship, state_dir);
 	for (struct stream_conf *conf = first; conf != NULL; conf = conf->next)
 		stream_init(&ship->streams[ship->n++], ship, conf);
 	delivery_metrics_forget(first);
+	if (dlq != NULL)
+		dlq_on_due(dlq, on_due, ship);
 	if (err == 0)
 		err = start_tasks(ship);
 	*out = ship;
@@ -317,12 +352,20 @@ ship_drain(struct ship *ship, int64_t deadline)
 
 		s->idle = false;
 		s->rescan = true;
+		messages_drain(s);
 		ship_stream_wake(s);
 	}
 	while (!all_idle(ship))
 		if (waitq_park(&ship->drained, deadline) != 0)
 			return count_waiting(ship);
 	return 0;
+}
+
+void
+ship_close(struct ship *ship, int64_t deadline)
+{
+	for (unsigned i = 0; i < ship->n; i++)
+		messages_close(&ship->streams[i], deadline);
 }
 
 unsigned
@@ -354,8 +397,10 @@ publish(const struct ship_stream *s)
 }
 
 void
-ship_publish(const struct ship *ship)
+ship_publish(struct ship *ship)
 {
-	for (unsigned i = 0; i < ship->n; i++)
+	for (unsigned i = 0; i < ship->n; i++) {
+		messages_refresh(&ship->streams[i]);
 		publish(&ship->streams[i]);
+	}
 }

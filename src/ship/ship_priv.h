@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "limit/backoff.h"
 #include "limit/breaker.h"
+#include "message/message.h"
 #include "ship/bundle.h"
 #include "ship/scan.h"
 #include "ship/ship.h"
@@ -65,6 +66,13 @@ struct ship_stream {
 	struct ship_hour hours[SHIP_MAX_HOURS];
 	unsigned hours_turn;
 
+	/* messages.c */
+	struct message_stream *messages; /* NULL: not of messages, or not open (any more) */
+	struct {
+		int64_t records; /* in sealed files, when they were weighed last */
+		uint64_t settled, done;
+	} weighed;
+
 	uint64_t added_before; /* zone_added as the look under way began */
 	struct {
 		struct delivery_metrics delivery;
@@ -78,7 +86,6 @@ struct ship_stream {
 struct ship {
 	struct zone *zone;
 	struct dlq *dlq; /* NULL: there is none */
-	int lock_fd;
 	char host[64];
 	bool draining;
 	struct waitq drained; /* ship_drain waits here */
@@ -112,11 +119,21 @@ void ship_stream_report(
     struct ship_stream *s, unsigned files, int64_t oldest, const struct scan_usage *usage);
 
 /* Tells the other processes how delivery of each stream goes (zone/delivery.h). By the watcher, once a second or more often. */
-void ship_publish(const struct ship *ship);
+void ship_publish(struct ship *ship);
 
 /* plan.c: the task of a bundle stream. object.c: of an object stream. arg: struct ship_stream. */
 void plan_run(void *arg);
 void object_run(void *arg);
+
+/* Tells what waits in the folder, where no planner runs that would look. False: it cannot be said. Parks. */
+bool ship_weigh(struct ship_stream *s);
+
+/* messages.c: the task of a stream of messages. arg: struct ship_stream. */
+void messages_run(void *arg);
+/* How it goes, into the stream's status and metrics. */
+void messages_refresh(struct ship_stream *s);
+void messages_drain(struct ship_stream *s);
+void messages_close(struct ship_stream *s, int64_t deadline); /* parks */
 
 /* orphans.c */
 /* Step 5 for every stream, and the idempotency keys after it. first: files of the origin gateway too. 0 or the first error, the rest is

@@ -13,6 +13,8 @@
 /* Folder times are as coarse as the kernel's tick: a change may hide behind one of the same tick, so a young time is not trusted. */
 #define SETTLED (NS_PER_S / 2)
 
+#define RING_REST (5 * NS_PER_MS)
+
 struct watch {
 	struct ship *ship;
 	int64_t times[]; /* of each stream's folder */
@@ -67,7 +69,10 @@ watch_run(void *arg)
 			for (unsigned i = 0; i < ship->n; i++)
 				compare(&ship->streams[i], w->times[i]);
 		ship_publish(ship);
-		if (!ship->rung)
+		/* Streams of messages ring at each commit, and do not need us for that. */
+		if (ship->rung)
+			(void)task_sleep_until(clock_mono() + RING_REST);
+		else
 			waitq_park(&ship->tick, clock_mono() + NS_PER_S);
 		ship->rung = false;
 	}

@@ -171,7 +171,8 @@ deliver(void *arg)
 	struct ship *ship;
 
 	(void)arg;
-	if (ship_start(&bench.conf, bench.zone, NULL, NULL, bench.tmp.dir, &ship) != 0)
+	if (ship_lock(bench.tmp.dir) != 0 ||
+	    ship_start(&bench.conf, bench.zone, NULL, NULL, &ship) != 0)
 		abort();
 	bench.left = ship_drain(ship, begun + 600 * NS_PER_S);
 	bench.delivered = clock_mono() - begun;

@@ -18,8 +18,8 @@
 #include "ship/ship_priv.h"
 #include "spool/spool.h"
 #include "task/loop.h"
+#include "unit/segments.h"
 #include "unit/ship/model.h"
-#include "unit/ship/segments.h"
 #include "unit/tmp.h"
 
 #define LIFE_HOUR (INT64_C(1795309200) * NS_PER_S)
@@ -441,7 +441,7 @@ life_task(void *arg)
 	struct ship *ship;
 
 	life_status = 2;
-	if (ship_start(&p->conf, p->zone, NULL, NULL, p->tmp.dir, &ship) == 0)
+	if (ship_lock(p->tmp.dir) == 0 && ship_start(&p->conf, p->zone, NULL, NULL, &ship) == 0)
 		life_status = ship_drain(ship, clock_mono() + p->patience) > 0 ? 3 : 0;
 	loop_stop();
 }
