@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "dlq/conf.h"
 #include "dlq/metrics.h"
+#include "dlq/rules.h"
 #include "gate/access.h"
 #include "gate/access_log.h"
 #include "gate/auth.h"
@@ -164,6 +165,7 @@ core_register(void)
 	http_metrics_register();
 	ship_metrics_register();
 	dlq_metrics_register();
+	rules_metrics_register();
 	restarts_register();
 	conf_register(&core_module);
 	zone_conf_register();
