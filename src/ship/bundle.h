@@ -59,8 +59,10 @@ struct buf;
 void bundle_encode(const struct bundle *b, struct buf *out);
 int bundle_decode(struct str text, struct bundle *out);
 
-/* Step 10: syncs the idempotency keys that packing noted (spool/keys.h), unlinks the sources whose header id is the list's, wherever they are; fsync of aggregation/ (and of the stream's folder). A source marked in keep stays: it moves to corrupt/. */
+/* Step 10: syncs the idempotency keys that packing noted (spool/keys.h), unlinks the sources whose header id is the list's, wherever they are; fsync of aggregation/ (and of the stream's folder). A source marked in keep is kept in corrupt/. */
 int bundle_unlink_sources(const struct bundle *b, const char *dir, const bool *keep);
+/* A segment of which something cannot be read gets a second name in corrupt/, durably; the first is the caller's to remove. */
+int bundle_keep_damaged(const char *dir, const char *path, const char *name);
 /* Step 12: list to .sent, fsync; unlink the gz, fsync; unlink .sent. */
 int bundle_finish(const char *dir, const struct id *id);
 

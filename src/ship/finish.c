@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "ship/bundle.h"
 #include "ship/path.h"
+#include "ship/tries.h"
 #include "spool/keys.h"
 #include "spool/segment.h"
 
@@ -29,18 +30,20 @@ is_segment(const char *path, const struct id *id)
 	return segment_decode_header(head, (size_t)got, &h) == 0 && id_eq(h.id, *id);
 }
 
-static int
-set_aside(const char *dir, const char *path, const char *name)
+int
+bundle_keep_damaged(const char *dir, const char *path, const char *name)
 {
 	struct path folder, to;
 	int err = file_make_dirs(path_join(&folder, dir, NULL, "corrupt"));
 
 	if (err == 0)
-		err = file_rename(path, path_join(&to, dir, "corrupt", name));
+		err = file_link(path, path_join(&to, dir, "corrupt", name));
+	if (err == ERR_EXISTS)
+		return 0;
 	if (err == 0)
 		err = file_sync_dir(folder.s);
-	log_event(LOG_ERROR, "ship", "damaged segment set aside", LOG_S("file", to.s), LOG_ERR(err),
-	    LOG_END);
+	log_event(
+	    LOG_ERROR, "ship", "damaged segment kept", LOG_S("file", to.s), LOG_ERR(err), LOG_END);
 	return err;
 }
 
@@ -55,7 +58,9 @@ remove_source(const struct bundle *b, unsigned i, const char *dir, const char *p
 	/* Of what is damaged the header may be, too; its name is in the list. */
 	if (is != 1 && !(is == ERR_IO && keep))
 		return is;
-	err = keep ? set_aside(dir, path.s, b->sources[i].name) : file_unlink(path.s);
+	err = keep ? bundle_keep_damaged(dir, path.s, b->sources[i].name) : 0;
+	if (err == 0)
+		err = file_unlink(path.s);
 	file_crash_point("ship.source_unlinked");
 	return err ? err : 1;
 }
@@ -106,5 +111,7 @@ bundle_finish(const char *dir, const struct id *id)
 	if (err == 0)
 		err = file_sync_dir(path_join(&folder, dir, NULL, "uploading"));
 	file_crash_point("ship.gz_unlinked");
+	if (err == 0)
+		err = file_unlink(path_of_id(&gz, dir, "uploading", id, TRIES_SUFFIX));
 	return err ? err : file_unlink(sent.s);
 }

@@ -189,16 +189,32 @@ write_part(struct packer *p, struct merge *m, const char *path)
 	return err;
 }
 
+/* Before the gz is there: from then on a scan would remove them. */
+static int
+keep_damaged(const struct bundle *b, const char *dir, struct packer *p, struct merge *m)
+{
+	struct path path;
+	int err = 0;
+
+	for (unsigned i = 0; i < b->n_sources && err == 0; i++) {
+		p->out->damaged[i] = merge_skipped(m, i) > 0;
+		p->out->skipped += merge_skipped(m, i);
+		if (p->out->damaged[i])
+			err = bundle_keep_damaged(dir,
+			    path_join(&path, dir, "aggregation", b->sources[i].name),
+			    b->sources[i].name);
+	}
+	return err;
+}
+
 static int
 pack_to(const struct bundle *b, const char *dir, struct packer *p, struct merge *m)
 {
 	struct path part, gz, folder;
 	int err = write_part(p, m, path_of_id(&part, dir, "uploading", &b->id, ".part"));
 
-	for (unsigned i = 0; i < b->n_sources; i++) {
-		p->out->damaged[i] = merge_skipped(m, i) > 0;
-		p->out->skipped += merge_skipped(m, i);
-	}
+	if (err == 0)
+		err = keep_damaged(b, dir, p, m);
 	if (err == 0)
 		err = file_rename(part.s, path_of_id(&gz, dir, "uploading", &b->id, ".gz"));
 	if (err != 0) {

@@ -385,6 +385,7 @@ look(struct turn *t)
 	if (t->scan.unreadable > 0)
 		t->look_latest = MIN(t->look_latest, now + ship_retreat_policy.max);
 	ship_stream_report(s, t->scan.waiting_files, t->scan.oldest, t->weigh ? &t->usage : NULL);
+	poison_tell(s);
 	return 0;
 }
 

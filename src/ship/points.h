@@ -29,6 +29,17 @@
 	X("ship.sent_synced")  \
 	X("ship.gz_unlinked")
 
+/* A bundle that becomes a dead letter, and is sent again. */
+#define SHIP_POINTS_LETTER(X)          \
+	X("ship.tries_written")        \
+	X("ship.letter_added")         \
+	X("ship.letter_list_saved")    \
+	X("ship.letter_list_unlinked") \
+	X("ship.letter_unlinked")      \
+	X("ship.letter_linked")        \
+	X("ship.letter_back")          \
+	X("ship.letter_ended")
+
 /* An object. */
 #define SHIP_POINTS_OBJECT(X)         \
 	X("ship.object_claimed")      \

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "ship/path.h"
+#include "ship/tries.h"
 #include "spool/segment.h"
 
 struct look {
@@ -86,6 +87,8 @@ list_folders(struct look *l)
 		err = unlink_leftovers(l->s, "aggregation", ".part");
 	if (err == 0)
 		err = unlink_leftovers(l->s, "uploading", ".part");
+	if (err == 0)
+		err = unlink_leftovers(l->s, "uploading", ".tmp");
 	path_join(&agg, dir, NULL, "aggregation");
 	path_join(&up, dir, NULL, "uploading");
 	l->sealed.limit = SCAN_MAX_SEGMENTS;
@@ -292,11 +295,31 @@ look_at_lists(struct look *l)
 	return err;
 }
 
-/* .sent: finish; a gz with neither list nor .sent is confirmed already or will be rebuilt: delete. */
+/* Files of uploading/ that go with a list, whose list is gone. */
+static int
+drop_listless(const struct look *l, const struct names *files, const struct names *lists)
+{
+	char list[2 * ID_LEN + 6];
+	struct path p;
+	struct id id;
+	int err = 0;
+
+	for (size_t i = 0; i < files->n && err == 0; i++) {
+		if (id_of_name(files->v[i], &id) != 0 || is_busy(l->s, &id))
+			continue;
+		id_text(id, list);
+		strcpy(list + 2 * ID_LEN, ".list");
+		if (!names_has(lists, list))
+			err = file_unlink(path_join(&p, l->s->dir, "uploading", files->v[i]));
+	}
+	return err;
+}
+
+/* .sent: finish; a gz with neither list nor .sent is confirmed already, or will be rebuilt, or the dead letters have it: delete. */
 static int
 clean_up(struct look *l)
 {
-	struct names kept = { .v = NULL };
+	struct names lists = { .v = NULL }, tries = { .v = NULL };
 	struct path p;
 	struct id id;
 	int err = 0;
@@ -305,18 +328,15 @@ clean_up(struct look *l)
 		if (id_of_name(l->sents.v[i], &id) == 0 && !is_busy(l->s, &id))
 			err = bundle_finish(l->s->dir, &id);
 	if (err == 0)
-		err = names_list(&kept, path_join(&p, l->s->dir, NULL, "aggregation"), ".list");
-	for (size_t i = 0; i < l->gzs.n && err == 0; i++) {
-		char list[2 * ID_LEN + 6];
-
-		if (id_of_name(l->gzs.v[i], &id) != 0 || is_busy(l->s, &id))
-			continue;
-		id_text(id, list);
-		strcpy(list + 2 * ID_LEN, ".list");
-		if (!names_has(&kept, list))
-			err = file_unlink(path_of_id(&p, l->s->dir, "uploading", &id, ".gz"));
-	}
-	names_fini(&kept);
+		err = names_list(&lists, path_join(&p, l->s->dir, NULL, "aggregation"), ".list");
+	if (err == 0)
+		err = drop_listless(l, &l->gzs, &lists);
+	if (err == 0)
+		err = names_list(&tries, path_join(&p, l->s->dir, NULL, "uploading"), TRIES_SUFFIX);
+	if (err == 0)
+		err = drop_listless(l, &tries, &lists);
+	names_fini(&tries);
+	names_fini(&lists);
 	return err;
 }
 

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "ship/path.h"
 #include "ship/scan.h"
+#include "ship/tries.h"
 #include "sink/gzid.h"
 #include "spool/tally.h"
 
@@ -21,7 +22,7 @@ sync_both(const char *dir)
 	return err ? err : file_sync_dir(dir);
 }
 
-/* Side files (.n), and their temporaries, of objects that are gone. */
+/* Files beside objects (their number, their attempts), and temporaries of these, whose objects are gone. */
 static int
 drop_orphans(const char *dir, const struct names *objects, const char *suffix)
 {
@@ -107,6 +108,10 @@ scan_objects(struct scan_objects *s)
 		err = drop_orphans(s->dir, &claimed, ".n");
 	if (err == 0)
 		err = drop_orphans(s->dir, &claimed, ".n.tmp");
+	if (err == 0)
+		err = drop_orphans(s->dir, &claimed, TRIES_SUFFIX);
+	if (err == 0)
+		err = drop_orphans(s->dir, &claimed, TRIES_SUFFIX ".tmp");
 	if (err == 0) {
 		s->n = (unsigned)claimed.n;
 		s->names = claimed.v;

@@ -21,8 +21,9 @@
 struct ship_upload {
 	bool busy;
 	struct ship_stream *stream;
-	struct id id;             /* of a bundle */
+	struct id id;             /* of a bundle, or a letter */
 	char name[SCAN_NAME_MAX]; /* of an object's file in uploading/ */
+	bool letter;              /* a dead letter that is sent again: dlq_take gave it */
 };
 
 /* The number that the next bundle of this hour gets: a guess that saves asking for keys known to be taken. */
@@ -61,7 +62,8 @@ struct ship_stream {
 	unsigned n_ready;
 	/* bundles to be sent, those on their way included */
 	struct id ready[SCAN_MAX_BUNDLES + SHIP_MAX_UPLOADS];
-	struct id last; /* of them begun last: the others come first */
+	struct id last;    /* of them begun last: the others come first */
+	bool letters_turn; /* of letters and the stream's own, which is next */
 	char last_name[SCAN_NAME_MAX];
 	struct ship_hour hours[SHIP_MAX_HOURS];
 	unsigned hours_turn;
@@ -152,6 +154,9 @@ void metrics_looked(struct ship_stream *s, const struct scan_usage *usage);
 /* A file of so many records was delivered and is gone. */
 void metrics_delivered(struct ship_stream *s, uint64_t records);
 
+/* poison.c: makes what lies in corrupt/ known as dead letters. Parks. */
+void poison_tell(struct ship_stream *s);
+
 /* watch.c */
 /* The task that notices what happens in the folders. arg: struct ship. */
 void watch_run(void *arg);
@@ -166,16 +171,26 @@ int upload_start(struct ship_stream *s, const struct id *id, const char *name, t
 int upload_probe(struct ship_stream *s);
 /* Last thing that fn does. err: of a file call, the planner then looks at the disk again. */
 void upload_done(struct ship_upload *u, int err);
-/* Starts what may be started of the ready bundles, and the probe before them. Returns when to call again: monotonic ns, CLOCK_NEVER if there
+/* Is a dead letter due to be sent again? *next: if not, when one will be (monotonic ns, CLOCK_NEVER: none). */
+bool upload_letter_waits(const struct ship_stream *s, int64_t *next);
+/* Takes it and starts fn(struct ship_upload) for it. False: there is none, or not now. */
+bool upload_start_letter(struct ship_stream *s, task_fn *fn);
+/* One attempt: fills h->result and does the book-keeping. False if none may be made now. Parks. */
+struct shipment;
+bool upload_attempt(struct shipment *h, const struct sink_item *item);
+
+/* The number that a new bundle of this hour begins with, and that it was fixed. */
+unsigned upload_number(struct ship_stream *s, int64_t hour);
+void upload_number_fixed(struct ship_stream *s, int64_t hour, unsigned n);
+
+/* object_send.c: the task of one object's upload. arg: struct ship_upload. */
+void object_send(void *arg);
+
+/* bundle_send.c */
+/* Starts what may be started of the ready bundles and the letters, and the probe before them. Returns when to call again: monotonic ns, CLOCK_NEVER if there
  * is nothing to send or the end of an upload will tell. */
 int64_t upload_bundles(struct ship_stream *s);
 /* A bundle is packed and its sources are gone. False: there are too many, it is found again at a later look. */
 bool upload_add_ready(struct ship_stream *s, const struct id *id);
-/* The number that a new bundle of this hour begins with, and that it was fixed. */
-unsigned upload_number(struct ship_stream *s, int64_t hour);
-void upload_number_fixed(struct ship_stream *s, int64_t hour, unsigned n);
-/* One attempt: fills result and does the book-keeping. False if none may be made now. Parks. */
-bool upload_attempt(
-    struct ship_stream *s, const struct sink_item *item, struct sink_result *result);
 
 #endif

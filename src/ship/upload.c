@@ -1,18 +1,13 @@
 /*
- * Uploads: steps 11 and 12 of the durability protocol. One task for each bundle or object on its way, at most `concurrency` a stream.
- * A task makes one attempt (and further ones at once while the key turns out to be taken) and ends; what was not confirmed is started again by
+ * Uploads: step 11 of the durability protocol. One task for each bundle or object on its way, at most `concurrency` a stream (bundle_send.c,
+ * object_send.c). A task makes one attempt (and further ones at once while the key turns out to be taken) and ends; what was not confirmed is started again by
  * the planner, after the others that wait, when back-off and breaker allow. So one that fails for ever holds up nobody for ever.
  */
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "base/log.h"
-#include "ship/path.h"
-#include "ship/ship_priv.h"
-#include "sink/gzid.h"
+#include "ship/shipment.h"
 
 /* Below this rate an upload is given up and tried again. */
 #define UPLOAD_SLOWEST (256 * 1024)
@@ -109,45 +104,125 @@ may_begin(struct ship_stream *s, int64_t now)
 	return ticket;
 }
 
-bool
-upload_attempt(struct ship_stream *s, const struct sink_item *item, struct sink_result *result)
+/* For the count of attempts, and for a letter's history. One that only asks whether the destination is back says nothing of what it
+ * carried: an open breaker fills no dead letters. */
+static void
+count(struct shipment *h, const struct sink_item *item, bool probe, int64_t began, int64_t took)
 {
-	int64_t now = clock_mono();
+	struct ship_stream *s = h->u->stream;
+
+	if (h->result.outcome == SINK_TAKEN || (probe && h->result.outcome != SINK_CONFIRMED))
+		return;
+	if (h->u->letter) {
+		dlq_attempt(s->ship->dlq, item->id, &h->result, began, took);
+	} else if (h->result.outcome == SINK_AGAIN) {
+		tries_add(&h->tries, &h->result, began);
+		h->counted = true;
+	}
+}
+
+bool
+upload_attempt(struct shipment *h, const struct sink_item *item)
+{
+	struct ship_stream *s = h->u->stream;
+	int64_t now = clock_mono(), began = clock_wall();
 	int64_t deadline =
 	    now + s->conf->deliver_timeout + (int64_t)(item->length / UPLOAD_SLOWEST) * NS_PER_S;
 	uint32_t ticket = may_begin(s, now);
+	bool probe = s->breaker.state == BREAKER_HALF_OPEN;
 
 	if (ticket == 0)
 		return false;
-	*result = (struct sink_result){ .outcome = SINK_AGAIN };
-	s->sink->ops->put(s->sink, item, s->conf->verify, deadline, result);
-	delivery_metrics_attempt(&s->metrics.delivery, result->outcome, clock_mono() - now);
-	if (result->outcome == SINK_CONFIRMED || result->outcome == SINK_TAKEN)
+	h->result = (struct sink_result){ .outcome = SINK_AGAIN };
+	s->sink->ops->put(s->sink, item, s->conf->verify, deadline, &h->result);
+	delivery_metrics_attempt(&s->metrics.delivery, h->result.outcome, clock_mono() - now);
+	count(h, item, probe, began, clock_mono() - now);
+	if (h->result.outcome == SINK_CONFIRMED || h->result.outcome == SINK_TAKEN)
 		succeeded(s);
 	else
-		failed(s, ticket, now, result);
+		failed(s, ticket, now, &h->result);
 	return true;
 }
 
 /* ---- places ---- */
 
-int
-upload_start(struct ship_stream *s, const struct id *id, const char *name, task_fn *fn)
+static int
+start(struct ship_stream *s, const struct ship_upload *what, task_fn *fn)
 {
 	for (unsigned i = 0; i < SHIP_MAX_UPLOADS; i++) {
 		struct ship_upload *u = &s->uploads[i];
 
 		if (u->busy)
 			continue;
-		*u = (struct ship_upload){ .stream = s };
-		if (id != NULL)
-			u->id = *id;
-		str_copyz(u->name, sizeof(u->name), str_of(name));
+		*u = *what;
+		u->stream = s;
 		u->busy = task_go("upload", fn, u, NULL) == 0;
 		s->n_uploads += u->busy;
 		return u->busy ? 0 : ERR_NOMEM;
 	}
 	return ERR_BUSY;
+}
+
+int
+upload_start(struct ship_stream *s, const struct id *id, const char *name, task_fn *fn)
+{
+	struct ship_upload what = { .id = id ? *id : (struct id){ { 0 } } };
+
+	str_copyz(what.name, sizeof(what.name), str_of(name));
+	return start(s, &what, fn);
+}
+
+/* The same name each time, and none that a segment has: of a sealed one made by a process that there cannot be. */
+static void
+name_letter(const struct dlq_entry *e, char out[SCAN_NAME_MAX])
+{
+	uint32_t a, b;
+	struct clock_utc t;
+
+	memcpy(&a, e->id.b, sizeof(a));
+	memcpy(&b, e->id.b + sizeof(a), sizeof(b));
+	clock_split(e->created, &t);
+	snprintf(out, SCAN_NAME_MAX, "%04u%02u%02uT%02u%02u%02u%09uZ.0%u.%u",
+	    (unsigned)t.year % 10000, (unsigned)t.month % 100, (unsigned)t.day % 100,
+	    (unsigned)t.hour % 100, (unsigned)t.minute % 100, (unsigned)t.second % 100,
+	    (unsigned)t.nanosecond % 1000000000u, a, b);
+}
+
+bool
+upload_letter_waits(const struct ship_stream *s, int64_t *next)
+{
+	int64_t wall = clock_wall(), due = 0;
+
+	*next = CLOCK_NEVER;
+	if (s->ship->dlq == NULL || s->ship->draining)
+		return false;
+	if (dlq_take(s->ship->dlq, s->conf->name, wall, NULL, &due)) {
+		*next = 0;
+		return true;
+	}
+	if (due != 0)
+		*next = clock_mono() + MAX(due - wall, NS_PER_MS);
+	return false;
+}
+
+bool
+upload_start_letter(struct ship_stream *s, task_fn *fn)
+{
+	struct ship_upload what = { .letter = true };
+	struct dlq_entry e;
+	int64_t due;
+
+	if (!upload_letter_waits(s, &due) ||
+	    !dlq_take(s->ship->dlq, s->conf->name, clock_wall(), &e, &due))
+		return false;
+	what.id = e.id;
+	name_letter(&e, what.name);
+	/* What a crash left of it may be being removed. */
+	if (!upload_is_busy(s, &e.id, NULL) && !upload_is_busy(s, NULL, what.name) &&
+	    start(s, &what, fn) == 0)
+		return true;
+	dlq_give_back(s->ship->dlq, e.id);
+	return false;
 }
 
 void
@@ -228,214 +303,4 @@ upload_number_fixed(struct ship_stream *s, int64_t hour, unsigned n)
 		*h = (struct ship_hour){ .hour = hour };
 	}
 	h->next = MAX(h->next, n + 1);
-}
-
-/* ---- bundles ---- */
-
-struct bundle_upload {
-	const char *dir;
-	struct id id;
-	struct path gz;
-	struct stat st;
-	uint64_t records;
-	struct bundle bundle;
-	struct sink_result result;
-};
-
-static int
-open_gz(struct bundle_upload *w)
-{
-	int fd = file_open(w->gz.s, O_RDONLY), err = 0;
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &w->st) != 0)
-		err = ERR_IO;
-	(void)gzid_read_records(fd, &w->records);
-	file_close(fd);
-	return err;
-}
-
-static int
-open_on_disk(void *arg)
-{
-	struct bundle_upload *w = arg;
-	int err = bundle_read_list(w->dir, &w->id, &w->bundle);
-
-	path_of_id(&w->gz, w->dir, "uploading", &w->id, ".gz");
-	return err ? err : open_gz(w);
-}
-
-static int
-fix_on_disk(void *arg)
-{
-	struct bundle_upload *w = arg;
-	int err = bundle_write_list(&w->bundle, w->dir);
-
-	file_crash_point("ship.n_fixed");
-	return err;
-}
-
-static int
-finish_on_disk(void *arg)
-{
-	struct bundle_upload *w = arg;
-
-	return bundle_finish(w->dir, &w->id);
-}
-
-/* Another object has our key: the next n, durable before the next PUT. */
-static int
-next_n(struct ship_stream *s, struct bundle_upload *w)
-{
-	int err;
-
-	log_event(LOG_INFO, "ship", "key is taken: next number", LOG_STR("stream", s->conf->name),
-	    LOG_S("key", w->bundle.key), LOG_END);
-	w->bundle.n = MAX(w->bundle.n + 1, upload_number(s, w->bundle.hour));
-	upload_number_fixed(s, w->bundle.hour, w->bundle.n);
-	err = bundle_make_key(&w->bundle, s->conf->sink->prefix);
-	return err ? err : ship_block(fix_on_disk, w);
-}
-
-/* The store turned out to ignore If-None-Match: only a key with our id in it cannot overwrite another's object. Nothing was
- * sent before that was known. */
-static int
-make_unique(struct ship_stream *s, struct bundle_upload *w)
-{
-	int err;
-
-	w->bundle.unique = true;
-	err = bundle_make_key(&w->bundle, s->conf->sink->prefix);
-	return err ? err : ship_block(fix_on_disk, w);
-}
-
-static void
-log_sent(struct ship_stream *s, const struct bundle_upload *w)
-{
-	s->status.sent_objects++;
-	s->status.sent_bytes += (uint64_t)w->st.st_size;
-	log_event(LOG_INFO, "ship", "bundle sent", LOG_STR("stream", s->conf->name),
-	    LOG_STR("destination", s->conf->sink->destination), LOG_S("key", w->bundle.key),
-	    LOG_I("size", w->st.st_size), LOG_I("files", w->bundle.n_sources), LOG_END);
-}
-
-/* 1: confirmed; 0: to be tried again; or an error of the disk. */
-static int
-deliver_bundle(struct ship_stream *s, struct bundle_upload *w)
-{
-	struct sink_item item = { .id = w->id,
-		.path = w->gz.s,
-		.length = (uint64_t)w->st.st_size,
-		.content_type = STR("application/gzip"),
-		.gzip_id = true };
-	int err = 0;
-
-	if (!s->sink->conditional && !w->bundle.unique)
-		err = make_unique(s, w);
-	while (err == 0) {
-		item.key = str_of(w->bundle.key);
-		if (!upload_attempt(s, &item, &w->result))
-			return 0;
-		if (w->result.outcome != SINK_TAKEN)
-			return w->result.outcome == SINK_CONFIRMED;
-		err = next_n(s, w);
-	}
-	return err;
-}
-
-static void
-forget_ready(struct ship_stream *s, const struct id *id)
-{
-	for (unsigned i = 0; i < s->n_ready; i++)
-		if (id_eq(s->ready[i], *id)) {
-			s->ready[i] = s->ready[--s->n_ready];
-			return;
-		}
-}
-
-static void
-bundle_task(void *arg)
-{
-	struct ship_upload *u = arg;
-	struct ship_stream *s = u->stream;
-	struct bundle_upload *w = calloc(1, sizeof(*w));
-	int got = ERR_NOMEM;
-
-	if (w == NULL)
-		goto done;
-	w->dir = s->conf->dir;
-	w->id = u->id;
-	got = ship_block(open_on_disk, w);
-	if (got == 0)
-		got = deliver_bundle(s, w);
-	if (got == 1) {
-		file_crash_point("ship.confirmed");
-		log_sent(s, w);
-		got = ship_block(finish_on_disk, w);
-		if (got == 0)
-			metrics_delivered(s, w->records);
-		forget_ready(s, &u->id);
-	}
-done:
-	if (got < 0) {
-		log_event(LOG_ERROR, "ship", "bundle not finished: will be looked at again",
-		    LOG_STR("stream", s->conf->name), LOG_ERR(got), LOG_END);
-		forget_ready(s, &u->id);
-	}
-	free(w);
-	upload_done(u, MIN(got, 0));
-	/* The planner may be packing for a while, so the next one starts here; but not while a look goes by what is on its way. */
-	if (!s->looking && got >= 0)
-		upload_bundles(s);
-}
-
-bool
-upload_add_ready(struct ship_stream *s, const struct id *id)
-{
-	if (s->n_ready == ARRAY_LEN(s->ready))
-		return false;
-	s->ready[s->n_ready++] = *id;
-	return true;
-}
-
-/* The first ready one behind the last that was begun, in the order of ids, that is not on its way; NULL: none. */
-static const struct id *
-next_ready(const struct ship_stream *s)
-{
-	const struct id *least = NULL, *next = NULL;
-
-	for (unsigned i = 0; i < s->n_ready; i++) {
-		const struct id *id = &s->ready[i];
-
-		if (upload_is_busy(s, id, NULL))
-			continue;
-		if (least == NULL || memcmp(id, least, sizeof(*id)) < 0)
-			least = id;
-		if (memcmp(id, &s->last, sizeof(*id)) > 0 &&
-		    (next == NULL || memcmp(id, next, sizeof(*id)) < 0))
-			next = id;
-	}
-	return next ? next : least;
-}
-
-int64_t
-upload_bundles(struct ship_stream *s)
-{
-	int64_t now = clock_mono(), next;
-
-	while ((next = upload_next(s)) <= now) {
-		const struct id *id = next_ready(s);
-
-		if (id == NULL && s->probe_tried)
-			return CLOCK_NEVER;
-		if (!s->probed)
-			return upload_probe(s) == 0 ? CLOCK_NEVER : now + NS_PER_S;
-		if (id == NULL)
-			return CLOCK_NEVER;
-		s->last = *id;
-		if (upload_start(s, id, "", bundle_task) != 0)
-			return now + NS_PER_S;
-	}
-	return s->n_ready > 0 ? next : CLOCK_NEVER;
 }

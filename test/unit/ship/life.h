@@ -35,7 +35,9 @@ struct place {
 	unsigned segments;
 	int64_t patience; /* of a drain */
 	ssize_t (*pread)(
-	    int fd, void *p, size_t n, off_t at); /* a disk's own; NULL: the real one */
+	    int fd, void *p, size_t n, off_t at);    /* a disk's own; NULL: the real one */
+	bool letters;                                /* there are dead letters */
+	bool (*act)(struct place *p, struct dlq *d); /* on a task of a life, before it drains */
 };
 
 /* Of a child: what cannot be. */
@@ -215,8 +217,14 @@ audit_rename(const char *from, const char *to)
 static inline int
 audit_link(const char *from, const char *to)
 {
+	int rc = audit.below->link(from, to);
+
 	atomic_fetch_add(&audit.calls, 1);
-	return audit.below->link(from, to);
+	pthread_mutex_lock(&audit.lock);
+	if (rc == 0)
+		audit_add(audit.pending, to);
+	pthread_mutex_unlock(&audit.lock);
+	return rc;
 }
 
 /* A source goes only when the gz is there to stay; a gz only when the list is gone, or .sent to stay. */
@@ -226,6 +234,8 @@ audit_unlinking(const char *path)
 	char list[AUDIT_PATH], sent[AUDIT_PATH];
 	const char *name = strrchr(path, '/') + 1;
 
+	if (!str_starts(str_of(path), str_of(audit.place->dir)))
+		return; /* the dead letters' own */
 	if (name_kind(str_of(name)) == NAME_SEALED && audit.place->conf.mode == STREAM_BUNDLE)
 		for (unsigned i = 0; i < AUDIT_PATHS; i++)
 			if (audit_ends(audit.pending[i], ".gz"))
@@ -434,15 +444,31 @@ place_add(struct place *p, int64_t created, unsigned n, const char *suffix)
 
 static int life_status; /* of the child */
 
+static inline int
+life_open_letters(const struct place *p, struct dlq **d)
+{
+	struct dlq_limits limits = { 10000, 3600 * NS_PER_S };
+	struct path path;
+
+	return p->letters ? dlq_open(path_join(&path, p->tmp.dir, NULL, "dlq"), &limits, d) : 0;
+}
+
 static inline void
 life_task(void *arg)
 {
 	struct place *p = arg;
+	struct dlq *d = NULL;
 	struct ship *ship;
 
 	life_status = 2;
-	if (ship_lock(p->tmp.dir) == 0 && ship_start(&p->conf, p->zone, NULL, NULL, &ship) == 0)
-		life_status = ship_drain(ship, clock_mono() + p->patience) > 0 ? 3 : 0;
+	if (ship_lock(p->tmp.dir) == 0 && life_open_letters(p, &d) == 0 &&
+	    ship_start(&p->conf, p->zone, NULL, d, &ship) == 0) {
+		bool well = p->act == NULL || p->act(p, d);
+
+		life_status = ship_drain(ship, clock_mono() + p->patience) > 0 ? 3 : well ? 0 : 1;
+		if (d != NULL)
+			dlq_close(d);
+	}
 	loop_stop();
 }
 

@@ -18,6 +18,7 @@
 #include <zlib.h>
 
 #include "base/hash.h"
+#include "dlq/dlq.h"
 #include "sink/gzid.h"
 #include "sink/sink.h"
 
@@ -53,6 +54,7 @@ struct model {
 	    *script; /* for the first PUTs; of the parent's memory, seen by children */
 	unsigned script_n;
 	int64_t put_ns;
+	unsigned sick; /* what holds a record below this one is refused, every time */
 	/* what happened */
 	_Atomic unsigned n, puts, probes, most_at_once, at_once;
 	struct model_object objects[MODEL_OBJECTS];
@@ -61,7 +63,9 @@ struct model {
 	struct model_object late[MODEL_LATE];
 	uint16_t late_records[MODEL_LATE][512];
 	bool late_done[MODEL_LATE];
-	int64_t put_at[64]; /* monotonic, of the first attempts */
+	int64_t put_at[64];           /* monotonic, of the first attempts */
+	unsigned letters[DLQ_STATES]; /* as an inspector found them */
+	uint8_t in_letters[MODEL_RECORDS];
 	_Atomic int broken; /* a rule of the protocol was seen broken: said on stderr */
 };
 
@@ -231,6 +235,9 @@ model_answer(struct model *m, const struct sink_item *item, enum model_fault fau
 	enum sink_outcome outcome = SINK_AGAIN;
 
 	model_land(m, false);
+	for (unsigned i = 0; i < n; i++)
+		if (records[i] < m->sick)
+			fault = MODEL_REFUSED;
 	if (fault == MODEL_DENIED)
 		outcome = SINK_HELD;
 	else if (fault == MODEL_LATE_PUT)
