@@ -131,9 +131,13 @@ def test_server_away_and_back(sluice, keys, console):
 def test_overview(sluice, keys, console):
     c = console()
     c.enter(sluice, key=keys[0])
-    for _ in range(20):
+    requests = c.page.locator(".tile b").first
+
+    def moves():
         assert sluice.put("/usage", b"x").status_code == 204
-    c.wait("() => /[1-9]/.test(document.querySelector('.tile b').textContent)")
+        return re.search("[1-9]", requests.inner_text())
+
+    wait_until(moves, lambda: f"requests a second are shown: {c.page.inner_text('main')[:300]}")
     c.wait("() => document.querySelector('.chart path.edge').getAttribute('d').length > 0")
     assert c.page.get_by_role("img", name=re.compile("^Requests a second, now: answered ")).count() == 1
     c.row("Streams", "usage").wait_for()
@@ -210,7 +214,7 @@ def letter(n):
 
 def hostile(path):
     """An answer of the API to this path, with nothing but EVIL where text may stand."""
-    stream = {"name": EVIL, "mode": EVIL, "sink": EVIL, "status": EVIL, "spool_bytes": 1, "oldest": TIME, "oldest_seconds": 1, "breaker": EVIL, "last_error": EVIL}
+    stream = {"name": EVIL, "mode": EVIL, "sink": EVIL, "status": EVIL, "spool_bytes": 1, "oldest": TIME, "oldest_seconds": 1, "breaker": EVIL, "last_error": EVIL, "waiting_records": 1, "retrying": 1, "dead_letters": {"pending": 1}}
     answers = {
         "streams": {"streams": [stream, stream | {"name": "s", "mode": "message"}]},
         "deliveries": {"deliveries": [{"message_id": EVIL, "stream": EVIL, "status": EVIL, "attempt": 1, "error_message": EVIL, "error_status": 1, "processing_time_ms": 1.0, "created_at": TIME}]},

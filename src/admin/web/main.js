@@ -128,18 +128,14 @@ class Console {
 		this.rates.add(traffic);
 		this.live.dataset.state = status.stopping ? "warn" : "good";
 		setText(this.live, status.stopping ? "stopping" : "live");
-		this.pages.overview.see(status, traffic);
-		await this.countLetters();
+		this.pages.overview.see(status);
+		this.countLetters(status.streams.dead_letters.pending);
 	}
 
-	/* Not being able to ask the shipper is the dead letters' own trouble. */
-	async countLetters() {
-		const stats = await get("dlq/stats", { hours: 1 }).catch(() => null);
-		const n = stats?.status.pending ?? 0;
-		this.waiting.hidden = n === 0;
-		setText(this.waiting, count(n));
-		this.waiting.setAttribute("aria-label", `${n} pending`);
-		this.pages.overview.seeLetters(stats);
+	countLetters(pending) {
+		this.waiting.hidden = pending === 0;
+		setText(this.waiting, count(pending));
+		this.waiting.setAttribute("aria-label", `${pending} pending`);
 	}
 }
 

@@ -82,13 +82,14 @@ export class Overview {
 			{ title: "State", text: (s) => s.status, show: (s, text) => pill(text, STREAM_KIND[text] ?? "soft") },
 			{ title: "Destination", className: "wide", text: (s) => line(s.sink) },
 			{ title: "In a second", className: "number", text: (s) => decimal(this.rates.points.at(-1)?.streams.get(s.name)?.records) },
-			{ title: "Backlog", className: "number", text: (s) => (s.waiting_records === undefined ? bytes(s.spool_bytes) : `${plural(s.waiting_records, "record")}, ${bytes(s.spool_bytes)}`) },
+			{ title: "Backlog", className: "number", text: (s) => `${plural(s.waiting_records, "record")}, ${bytes(s.spool_bytes)}${s.retrying > 0 ? `, ${count(s.retrying)} retried` : ""}` },
 			{ title: "Oldest", className: "number", text: (s) => (s.oldest ? duration(s.oldest_seconds) : NOTHING) },
+			{ title: "Dead letters", className: "number", text: (s) => count(s.dead_letters.pending), show: (s, text) => (text === "0" ? el("span", { text }) : el("a", { href: href(["dead-letters"], { stream: s.name, status: "pending" }), text })) },
 			{ title: "Breaker", text: (s) => `${breakerText(s)}|${s.last_error ?? ""}`, show: (s) => this.showBreaker(s), className: "wide" },
 		], (s) => s.name, "No streams are configured.");
 		this.processes = new Table("Processes", [
 			{ title: "Process", className: "strong", text: (p) => `${p.role} ${p.slot}`, show: (p) => el("span", {}, p.role, " ", el("small", { text: `slot ${p.slot}` })) },
-			{ title: "State", text: (p) => p.status, show: (p, text) => pill(text, PROCESS_KIND[text] ?? "soft") },
+			{ title: "State", className: "wide", text: (p) => `${p.status}|${p.error ?? ""}`, show: (p) => el("span", {}, pill(p.status, PROCESS_KIND[p.status] ?? "soft"), p.error && el("span", { class: "why", text: line(p.error) })) },
 			{ title: "Process id", className: "number", text: (p) => p.pid ?? NOTHING },
 			{ title: "Heartbeat", className: "number", text: (p) => (p.heartbeat_age_seconds === null ? NOTHING : `${p.heartbeat_age_seconds.toFixed(1)} s ago`) },
 			{ title: "Up", className: "number", text: (p) => duration(p.uptime_seconds) },
@@ -122,14 +123,14 @@ export class Overview {
 
 	/* ---- from main.js */
 
-	see(status, traffic) {
+	see(status) {
 		const last = this.rates.points.at(-1);
 		const { running, stuck, missing, workers, workers_wanted: wanted } = status.processes;
-		const waiting = traffic.streams.reduce((sum, s) => sum + s.waiting_records, 0);
-		this.waiting = new Map(traffic.streams.map((s) => [s.name, s.waiting_records]));
+		const { held, spool_bytes: waiting, waiting_records: records, dead_letters: letters } = status.streams;
 		setText(this.about, `Version ${status.version}, up ${duration(status.uptime_seconds)}, configuration ${status.configuration}, ${line(status.state_dir)}`);
 		this.tiles.processes.set(count(running), stuck + missing > 0 ? `${stuck} stuck, ${missing} missing` : `${workers} of ${wanted} workers`, stuck + missing > 0 ? "bad" : "");
-		this.tiles.backlog.set(bytes(status.streams.spool_bytes), status.streams.held > 0 ? `${plural(status.streams.held, "stream")} held up` : plural(waiting, "record"), status.streams.held > 0 ? "warn" : "");
+		this.tiles.backlog.set(bytes(waiting), held > 0 ? `${plural(held, "stream")} held up` : plural(records, "record"), held > 0 ? "warn" : "");
+		this.tiles.letters.set(count(letters.pending), letters.reprocessing > 0 ? `${count(letters.reprocessing)} on the way again` : letters.pending > 0 ? "wait for a decision" : "none waits for a decision", letters.pending > 0 ? "warn" : "");
 		if (last) {
 			const failing = last.total > 0 ? (100 * last.server) / last.total : 0;
 			this.tiles.requests.set(decimal(last.total), `${plural(status.connections.open, "connection")} open`);
@@ -139,15 +140,6 @@ export class Overview {
 		if (this.isShown) {
 			this.drawCharts();
 		}
-	}
-
-	seeLetters(stats) {
-		if (!stats) {
-			this.tiles.letters.set(NOTHING, "not known: the shipper does not answer", "warn");
-			return;
-		}
-		const oldest = stats.oldest_pending_at;
-		this.tiles.letters.set(count(stats.status.pending), oldest ? `oldest ${ago(oldest)}` : "none waits for a decision", stats.status.pending > 0 ? "warn" : "");
 	}
 
 	drawCharts() {
@@ -162,7 +154,7 @@ export class Overview {
 
 	async look() {
 		const [{ streams }, { workers }] = await Promise.all([get("streams"), get("workers")]);
-		this.streams.update(streams.map((s) => ({ ...s, waiting_records: this.waiting?.get(s.name) })));
+		this.streams.update(streams);
 		this.processes.update(workers);
 		await this.lookAtDeliveries(streams.filter((s) => s.mode === "message").map((s) => s.name));
 	}

@@ -7,7 +7,7 @@ class Console(Watched):
     """The console, opened with a key."""
 
     def enter(self, sluice, path="/console/", key=None, keep=False):
-        self.url = sluice.url
+        self.url, self.key = sluice.url, key
         answer = self.page.goto(sluice.url + path)
         self.page.wait_for_selector("form.login")
         if key:
