@@ -55,7 +55,6 @@ struct journal {
 		struct buf checkpoint;
 		bool make; /* a new file */
 		bool touched, ran;
-		size_t drop; /* so many of the oldest files go */
 		int errnum;
 	} commit;
 };
@@ -127,11 +126,13 @@ journal_forget(struct journal *j, struct id segment)
 /* ---- committing ---- */
 
 static void
-remove_old(struct journal *j, size_t n)
+remove_old(struct journal *j)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < j->old.n; i++) {
 		char path[JOURNAL_PATH_MAX];
 
+		if (!j->old.old[i].going)
+			continue;
 		journal_file_path(j->dir, j->old.old[i].number, path);
 		(void)file_unlink(path); /* one that stays is found again at the next start */
 		file_crash_point("journal.old.removed");
@@ -156,21 +157,29 @@ write_rows(void *arg)
 	c->errnum = errno;
 	if (!err && c->make) {
 		journal_file_close(&j->current);
-		remove_old(j, c->drop);
+		remove_old(j);
 	}
 	return err;
 }
 
-/* How many of the oldest files go once there is a new one. The current one is one of the old then. */
-static size_t
-count_dropped(const struct journal *j, uint64_t coming)
+/* Which files go once there is a new one: those without a use, and the oldest while all are longer than the limit. */
+static void
+choose_going(struct journal *j)
 {
-	uint64_t size = journal_files_size(&j->old) + coming;
-	size_t n = 0;
+	uint64_t size = journal_files_size(&j->old) + j->file_size;
+	size_t left = j->old.n;
 
-	while (n < j->old.n && (j->old.old[n].spent || size > j->limit || j->old.n - n > FILES_MAX))
-		size -= j->old.old[n++].size;
-	return n;
+	if (j->current.fd >= 0)
+		size += j->current.end;
+	for (size_t i = 0; i < j->old.n; i++) {
+		struct journal_old *o = &j->old.old[i];
+
+		o->going = o->spent || size > j->limit || left > FILES_MAX;
+		if (o->going) {
+			size -= o->size;
+			left--;
+		}
+	}
 }
 
 static bool
@@ -195,8 +204,7 @@ prepare_file(struct journal *j)
 	j->old.n--;
 	c->make = true;
 	c->file = (struct journal_file){ .fd = -1, .header.number = j->next++ };
-	c->drop =
-	    count_dropped(j, j->current.fd >= 0 ? j->current.end + j->file_size : j->file_size);
+	choose_going(j);
 	return OK;
 }
 
@@ -216,10 +224,12 @@ prepare(struct journal *j)
 static void
 enter_file(struct journal *j)
 {
-	size_t drop = j->commit.drop;
+	size_t left = 0;
 
-	j->old.n -= drop;
-	memmove(j->old.old, j->old.old + drop, j->old.n * sizeof(j->old.old[0]));
+	for (size_t i = 0; i < j->old.n; i++)
+		if (!j->old.old[i].going)
+			j->old.old[left++] = j->old.old[i];
+	j->old.n = left;
 	if (j->current.header.number > 0)
 		(void)journal_files_add(&j->old, j->current.header.number, j->current.end);
 }

@@ -177,13 +177,9 @@ go_on(struct journal_load *l, uint64_t number, const struct replay *last)
 static int
 settle_last(struct journal_load *l, const struct replay *last)
 {
-	struct journal_old *old = &l->files->old[l->files->n - 1];
-
-	old->spent = last->rows == 0 && !last->foreign;
 	if (last->start == 0 || last->damaged > 0)
 		return OK;
-	l->files->n--;
-	return go_on(l, old->number, last);
+	return go_on(l, l->files->old[--l->files->n].number, last);
 }
 
 int
@@ -204,8 +200,10 @@ journal_load(struct journal_load *l)
 	qsort(l->files->old, l->files->n, sizeof(l->files->old[0]), by_number);
 	l->next = l->files->old[l->files->n - 1].number + 1;
 	err = find_start(l, &first);
-	for (size_t i = first; i < l->files->n && !err; i++)
+	for (size_t i = first; i < l->files->n && !err; i++) {
 		err = replay_file(l, l->files->old[i].number, &last);
+		l->files->old[i].spent = last.rows == 0 && !last.foreign;
+	}
 	measure(l);
 	return err ? err : settle_last(l, &last);
 }

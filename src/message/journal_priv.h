@@ -23,6 +23,7 @@ struct journal_file {
 struct journal_old {
 	uint64_t number, size;
 	bool spent; /* nothing in it for the log: it goes with the next checkpoint */
+	bool going; /* is removed once the file under way is there */
 };
 
 struct journal_files {

@@ -21,10 +21,29 @@
 static struct tmp tmp;
 
 static inline int
+no_sync(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+/* No power is lost here: syncs would only take their time. */
+static inline const struct file_ops *
+quick_calls(void)
+{
+	static struct file_ops quick;
+
+	quick = file_calls_real;
+	quick.fsync = quick.fdatasync = no_sync;
+	return &quick;
+}
+
+static inline int
 journal_setup(void **state)
 {
 	(void)state;
 	tmp_init(&tmp);
+	file_calls = quick_calls();
 	return 0;
 }
 
