@@ -191,7 +191,7 @@ bring_payload(void *arg)
 		err = write_file(p);
 	if (!err)
 		err = file_sync_dir(p->d->files);
-	file_crash_point("dlq.files_synced");
+	file_crash_point("dlq.file.folder_synced");
 	if (err)
 		remove_made(p);
 	return err;

@@ -251,11 +251,11 @@ undo(struct dlq *d, const struct frame *f)
 	}
 	if (c.kind == DLQ_EV_ATTEMPT) {
 		e->inflight--;
-	} else {
-		d->leaving -= e->leaving;
-		e->changing = e->leaving = false;
+		return;
 	}
-	index_queue(d, e);
+	d->leaving -= e->leaving;
+	e->leaving = false;
+	index_release(d, e);
 }
 
 void

@@ -128,15 +128,6 @@ claim(struct dlq *d, struct entry *e)
 	index_queue(d, e);
 }
 
-static void
-let_go(struct dlq *d, struct id id)
-{
-	struct entry *e = index_find(d, id);
-
-	e->changing = false;
-	index_queue(d, e);
-}
-
 /* One frame for each id that was accepted. */
 static int
 put_changes(struct dlq *d, const struct id *ids, size_t n, const struct dlq_decision *how,
@@ -191,7 +182,7 @@ decide(struct dlq *d, const struct id *ids, size_t n, const struct dlq_decision 
 	buf_fini(&frames);
 	for (size_t i = 0; i < n; i++) {
 		if (results[i] == OK)
-			let_go(d, ids[i]);
+			index_release(d, index_find(d, ids[i]));
 	}
 	return ERR_NOMEM;
 }

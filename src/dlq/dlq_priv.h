@@ -168,6 +168,8 @@ void index_remove(struct dlq *d, struct entry *e);
 int index_apply(struct dlq *d, const struct frame *f, struct place at, bool live);
 /* After any change of state, on_way, changing: into the queues it belongs to, out of others. */
 void index_queue(struct dlq *d, struct entry *e);
+/* It is not changing any more. */
+void index_release(struct dlq *d, struct entry *e);
 /* Once everything is read: the order of death, the queues. 0 or ERR_NOMEM. */
 int index_settle(struct dlq *d);
 void index_free(struct dlq *d);

@@ -97,7 +97,7 @@ remove_files(void *arg)
 		for (int list = 0; list < 2; list++) {
 			files_path(job->d, t->id, t->kind, list == 1, path);
 			(void)file_unlink(path);
-			file_crash_point("dlq.file_removed");
+			file_crash_point("dlq.file.removed");
 		}
 	}
 	return OK;

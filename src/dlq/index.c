@@ -74,6 +74,16 @@ index_queue(struct dlq *d, struct entry *e)
 		order_del(&d->victims, e);
 }
 
+/* Who delivers asked in vain while it was changing. */
+void
+index_release(struct dlq *d, struct entry *e)
+{
+	e->changing = false;
+	index_queue(d, e);
+	if (e->place[ORDER_DUE] && d->on_due)
+		d->on_due(d->on_due_arg, e->stream->name);
+}
+
 /* ---- strings ---- */
 
 /* Several strings in one block. NULL: no memory. */
@@ -353,8 +363,7 @@ apply_letter(struct dlq *d, const struct frame *f, struct place at, bool live)
 	if (live && copy) {
 		/* What changed since it was written down follows in frames behind it. */
 		set_letter(d, e, &l, at);
-		e->changing = false;
-		index_queue(d, e);
+		index_release(d, e);
 		return OK;
 	}
 	if (e->unborn && !copy)
@@ -364,10 +373,9 @@ apply_letter(struct dlq *d, const struct frame *f, struct place at, bool live)
 	d->next_born = MAX(d->next_born, l.born + 1);
 	if (e->unborn)
 		be_born(d, e, live);
-	e->changing = false;
 	if (live)
 		metrics_dlq_added(e->stream, e->now.type);
-	index_queue(d, e);
+	index_release(d, e);
 	return OK;
 }
 
@@ -402,14 +410,14 @@ static void
 apply_change(
     struct dlq *d, struct entry *e, const struct frame_change *c, struct place at, bool live)
 {
+	add_event(d, e, at);
 	if (live && c->kind == DLQ_EV_ATTEMPT) {
 		e->inflight--;
-	} else {
-		index_change(d, e, c);
-		e->changing = e->on_way = false;
+		return;
 	}
-	add_event(d, e, at);
-	index_queue(d, e);
+	index_change(d, e, c);
+	e->on_way = false;
+	index_release(d, e);
 }
 
 static int
@@ -430,8 +438,6 @@ apply_event(struct dlq *d, const struct frame *f, struct place at, bool live)
 		d->strays++;
 	if (live && s)
 		metrics_dlq_stream(s);
-	if (live && s && c.kind == DLQ_EV_REPROCESS && d->on_due)
-		d->on_due(d->on_due_arg, s->name);
 	return OK;
 }
 

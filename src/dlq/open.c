@@ -241,7 +241,8 @@ read_logs(struct opening *o)
 
 	if (err)
 		return err;
-	qsort(o->numbers, o->n, sizeof(*o->numbers), compare_numbers);
+	if (o->n > 1)
+		qsort(o->numbers, o->n, sizeof(*o->numbers), compare_numbers);
 	for (size_t i = 0; i < o->n && !err; i++)
 		err = read_number(o, o->numbers[i], i + 1 == o->n);
 	if (o->d->strays > 0)

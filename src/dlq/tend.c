@@ -241,8 +241,7 @@ copy_entry(struct dlq *d, struct id id, uint32_t number, struct buf *out)
 		err = buf_failed(out) ? ERR_NOMEM : OK;
 	}
 	if (err) {
-		e->changing = false;
-		index_queue(d, e);
+		index_release(d, e);
 		waitq_wake_all(&d->settled);
 	}
 	buf_fini(&old);

@@ -132,6 +132,28 @@ result(enum sink_outcome outcome, int status, const char *why)
 	return r;
 }
 
+/* All that can be tidied up is, also what the store began by itself. */
+static inline void
+tend(struct dlq *d)
+{
+	while (d->tending || d->tend_started)
+		assert_int_equal(waitq_park(&d->tended, CLOCK_NEVER), 0);
+	dlq_tend(d);
+	assert_int_equal(d->tend_after, 0);
+}
+
+/* Takes what is due, also where it is just being written anew. */
+static inline struct dlq_entry
+take(struct dlq *d, const char *stream)
+{
+	struct dlq_entry e;
+	int64_t next;
+
+	while (!dlq_take(d, str_of(stream), clock_wall(), &e, &next))
+		assert_int_equal(commit_settled(d), 0);
+	return e;
+}
+
 /* The history as words: "dead reprocess attempt …". */
 struct words {
 	char s[2048];

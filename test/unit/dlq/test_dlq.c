@@ -371,6 +371,30 @@ TEST(tells_what_is_due)
 	dlq_close(d);
 }
 
+/* While an entry is being written anew it is not to be had; who asked meanwhile is told. */
+TEST(tells_who_asked_in_vain)
+{
+	struct tmp *t = arg;
+	struct dlq *d = open_store(t);
+	struct dlq_decision how = by("eve", "");
+	struct entry *e;
+	struct dlq_entry out;
+	unsigned told = 0;
+	int64_t next;
+
+	assert_int_equal(add(d, 1, "mail", "hello"), 0);
+	assert_int_equal(decide_one(dlq_reprocess, d, 1, &how), 0);
+	dlq_on_due(d, on_due, &told);
+	e = index_find(d, id_of(1));
+	e->changing = true;
+	index_queue(d, e);
+	assert_false(dlq_take(d, STR("mail"), clock_wall(), &out, &next));
+	index_release(d, e);
+	assert_int_equal(told, 1);
+	assert_true(dlq_take(d, STR("mail"), clock_wall(), &out, &next));
+	dlq_close(d);
+}
+
 TEST(reads_parts)
 {
 	struct tmp *t = arg;
@@ -729,6 +753,7 @@ main(void)
 		cmocka_unit_test(decides_on_many_at_once),
 		cmocka_unit_test(cuts_strings),
 		cmocka_unit_test(tells_what_is_due),
+		cmocka_unit_test(tells_who_asked_in_vain),
 		cmocka_unit_test(reads_parts),
 		cmocka_unit_test(takes_from_files),
 		cmocka_unit_test(links_bundles),
