@@ -129,7 +129,7 @@ class Console {
 		this.live.dataset.state = status.stopping ? "warn" : "good";
 		setText(this.live, status.stopping ? "stopping" : "live");
 		this.pages.overview.see(status);
-		this.countLetters(status.streams.dead_letters.pending);
+		this.countLetters(status.dead_letters.pending);
 	}
 
 	countLetters(pending) {

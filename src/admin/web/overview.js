@@ -126,7 +126,8 @@ export class Overview {
 	see(status) {
 		const last = this.rates.points.at(-1);
 		const { running, stuck, missing, workers, workers_wanted: wanted } = status.processes;
-		const { held, spool_bytes: waiting, waiting_records: records, dead_letters: letters } = status.streams;
+		const { held, spool_bytes: waiting, waiting_records: records } = status.streams;
+		const letters = status.dead_letters;
 		setText(this.about, `Version ${status.version}, up ${duration(status.uptime_seconds)}, configuration ${status.configuration}, ${line(status.state_dir)}`);
 		this.tiles.processes.set(count(running), stuck + missing > 0 ? `${stuck} stuck, ${missing} missing` : `${workers} of ${wanted} workers`, stuck + missing > 0 ? "bad" : "");
 		this.tiles.backlog.set(bytes(waiting), held > 0 ? `${plural(held, "stream")} held up` : plural(records, "record"), held > 0 ? "warn" : "");

@@ -2,6 +2,7 @@
  * Doing something again and again while somebody looks: one run at a time, none while the tab is hidden, slower where the server is slow. The second run
  * comes early, because rates are a matter of two.
  */
+import { ApiError } from "./api.js";
 
 const SECOND_MS = 600;
 
@@ -45,8 +46,11 @@ export class Poll {
 		this.busy = true;
 		try {
 			await this.run();
-		} catch {
-			/* Who runs shows what went wrong; api.js tells of a server that is away. */
+		} catch (problem) {
+			/* Who runs shows what the server refused; api.js tells of a server that is away. The rest are faults of ours. */
+			if (!(problem instanceof ApiError)) {
+				reportError(problem);
+			}
 		}
 		const took = performance.now() - start;
 		const pause = this.runs++ === 0 ? Math.min(this.ms, SECOND_MS) : this.ms;
