@@ -4,8 +4,17 @@
 #include "admin/shipper_priv.h"
 
 #include "base/utf8.h"
+#include "sink/stream.h"
+#include "task/task.h"
 
 static const struct admin_shipper *opened;
+
+/* Endpoints that work with a stream of messages. */
+static struct {
+	unsigned n;
+	bool closed;
+	struct waitq gone;
+} borrowers;
 
 void
 admin_shipper_register(void)
@@ -14,18 +23,56 @@ admin_shipper_register(void)
 	api_add_shippers(dlq_payload_endpoints);
 	api_add_shippers(dlq_decide_endpoints);
 	api_add_shippers(dlq_stats_endpoints);
+	api_add_shippers(deliveries_endpoints);
+	api_add_shippers(spool_endpoints);
 }
 
 void
 admin_shipper_open(const struct admin_shipper *s)
 {
 	opened = s;
+	waitq_init(&borrowers.gone);
 }
 
 const struct admin_shipper *
 admin_shipper(void)
 {
 	return opened;
+}
+
+void
+admin_shipper_close(void)
+{
+	borrowers.closed = true;
+	while (borrowers.n > 0)
+		if (waitq_park(&borrowers.gone, CLOCK_NEVER) != 0)
+			break;
+}
+
+int
+shipper_borrow(struct api_call *call, struct str stream, struct message_stream **out)
+{
+	const struct stream_conf *s = stream_find(opened->conf, stream);
+
+	if (stream.n == 0)
+		return api_fail(call, 400, "stream: the name of a stream is needed");
+	if (s == NULL)
+		return api_fail(call, 404, "stream: there is no such stream");
+	if (s->mode != STREAM_MESSAGE)
+		return api_fail(
+		    call, 400, "stream: only streams of mode message are delivered one by one");
+	*out = borrowers.closed ? NULL : ship_messages(opened->ship, stream);
+	if (*out == NULL)
+		return api_fail(call, 503, "stream: it is not open now");
+	borrowers.n++;
+	return 0;
+}
+
+void
+shipper_return(void)
+{
+	if (--borrowers.n == 0)
+		waitq_wake_all(&borrowers.gone);
 }
 
 int

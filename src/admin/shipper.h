@@ -22,5 +22,7 @@ struct admin_shipper {
 void admin_shipper_register(void);
 void admin_shipper_open(const struct admin_shipper *s);
 const struct admin_shipper *admin_shipper(void);
+/* The streams of messages are about to be closed: no endpoint uses them any more. Parks. */
+void admin_shipper_close(void);
 
 #endif

@@ -11,6 +11,7 @@
 #include "admin/api.h"
 #include "admin/console.h"
 #include "admin/limits.h"
+#include "admin/shipper.h"
 #include "admin/status.h"
 #include "admin/traffic.h"
 #include "base/file.h"
@@ -192,6 +193,7 @@ core_register(void)
 	api_conf_register();
 	admin_status_register();
 	admin_limits_register();
+	admin_shipper_register();
 	admin_traffic_register();
 	console_register();
 }

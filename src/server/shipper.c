@@ -6,8 +6,8 @@
 
 #include "admin/api.h"
 #include "base/log.h"
-#include "dlq/conf.h"
 #include "server/bind.h"
+#include "server/letters.h"
 #include "server/process.h"
 #include "ship/ship.h"
 #include "task/loop.h"
@@ -22,6 +22,21 @@ static struct {
 	int status;
 } shipper;
 
+/* Nothing is asked of us any more, but what is under way may take a moment: a successor answers the next. What of the messages is on its way, and
+ * what came of them, is waited for until the deadline. */
+static void
+leave(int64_t deadline)
+{
+	int64_t end = clock_mono() + CLOSE_NS / 2;
+
+	http_drain();
+	while (http_connections() > 0 && clock_mono() < MIN(end, deadline))
+		if (task_sleep_until(clock_mono() + 5 * NS_PER_MS) != 0)
+			break;
+	admin_shipper_close();
+	ship_close(shipper.ship, deadline);
+}
+
 static void
 drain_task(void *arg)
 {
@@ -29,7 +44,7 @@ drain_task(void *arg)
 	unsigned left = ship_drain(shipper.ship, deadline);
 
 	(void)arg;
-	ship_close(shipper.ship, deadline);
+	leave(deadline);
 	if (left > 0) {
 		log_event(LOG_ERROR, "shipper", "stopped with data still waiting on disk",
 		    LOG_I("files", left),
@@ -66,7 +81,7 @@ static void
 close_task(void *arg)
 {
 	(void)arg;
-	ship_close(shipper.ship, clock_mono() + CLOSE_NS);
+	leave(clock_mono() + CLOSE_NS);
 	loop_stop();
 }
 
@@ -81,37 +96,39 @@ stop(void)
 	shipper.stopping = true;
 }
 
-/* The dead letters, once the lock is ours. */
+/* The dead letters first, once the lock is ours: delivery may have some to add. */
 static int
-open_letters(const char *state_dir, struct dlq **out)
+start(const struct process_env *env, struct ship **out)
 {
-	char dir[CORE_STATE_DIR_MAX + 8];
+	char dir[CORE_STATE_DIR_MAX + 1], dlq[CORE_STATE_DIR_MAX + 8];
+	struct letters *letters;
+	int err;
 
-	snprintf(dir, sizeof(dir), "%s/dlq", state_dir);
-	return dlq_open(dir, &dlq_conf(shipper.env->gen->conf)->limits, out);
+	str_copyz(dir, sizeof(dir), core_of(env->gen->conf)->state_dir);
+	snprintf(dlq, sizeof(dlq), "%s/dlq", dir);
+	err = ship_lock(dir);
+	if (err == 0)
+		err = letters_open(env->gen->conf, dlq, &letters);
+	if (err == 0)
+		err = ship_start(stream_first(env->gen->conf), env->zone, env->keys,
+		    letters_store(letters), out);
+	if (err == 0)
+		err = letters_serve(letters, *out);
+	return err ? err : serve_api();
 }
 
 static void
 start_task(void *arg)
 {
 	const struct process_env *env = shipper.env;
-	char dir[CORE_STATE_DIR_MAX + 1];
 	struct ship *ship = NULL;
-	struct dlq *dlq = NULL;
 	int err;
 
 	(void)arg;
-	str_copyz(dir, sizeof(dir), core_of(env->gen->conf)->state_dir);
 	if (env->keys != NULL)
 		idem_attach(env->keys, env->slot,
 		    atomic_load(&zone_slot(env->zone, env->slot)->generation));
-	err = ship_lock(dir);
-	if (err == 0)
-		err = open_letters(dir, &dlq);
-	if (err == 0)
-		err = ship_start(stream_first(env->gen->conf), env->zone, env->keys, dlq, &ship);
-	if (err == 0)
-		err = serve_api();
+	err = start(env, &ship);
 	if (err != 0) {
 		log_event(LOG_ERROR, "shipper", "cannot start", LOG_ERR(err), LOG_END);
 		shipper.status = EXIT_START;

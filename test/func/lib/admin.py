@@ -19,7 +19,11 @@ from lib.wait import PATIENCE
 class Answer:
     status: int
     headers: dict
-    text: str
+    body: bytes
+
+    @property
+    def text(self):
+        return self.body.decode()
 
     @property
     def json(self):
@@ -43,7 +47,7 @@ def api(sluice, path, method="GET", body=None):
     try:
         connection.request(method, path, body)
         answer = connection.getresponse()
-        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode())
+        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
     finally:
         connection.close()
 
