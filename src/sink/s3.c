@@ -93,6 +93,7 @@ static enum s3_verdict
 judge(struct delivery *d, bool head)
 {
 	d->result->retry_after = d->answer.retry_after;
+	d->result->status = d->answer.status;
 	return s3_judge(&d->answer, head, d->result->why, sizeof(d->result->why));
 }
 
