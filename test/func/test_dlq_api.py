@@ -1,6 +1,7 @@
 """Dead letters over HTTP: every endpoint, every filter, and what is refused; who may; and a shipper that is away."""
 
 import base64
+import gzip
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import pytest
 
 from lib.admin import api, new_key
 from lib.letters import RETRY, Letters, listed, one, stats, total, wait_status
+from lib.store import status
 from lib.wait import wait_until
 
 NOBODY = "0" * 31 + "1"
@@ -83,6 +85,40 @@ def test_payloads(letters):
     assert api(sluice, f"/api/dlq/payload/{found[3]['id']}", "HEAD").headers["content-length"] == str(len(bodies[3]))
     answer = api(sluice, f"/api/dlq/records/{found[0]['id']}")
     assert answer.status == 400 and "no bundle" in answer.json["error"]
+
+
+def test_a_bundle_and_its_records(server, scripted_store):
+    """What could not be put into a store shows its records, page by page."""
+    scripted_store.script(status(500), times=None)
+    streams = {"usage": "sink s3 s bucket={bucket} prefix=u/; bundle_interval 50ms; retry max=1 initial=10ms max_interval=20ms; breaker failures=1000 open=50ms;"}
+    sluice = server(store=scripted_store, bucket="scripted", streams=streams)
+    bodies = [b"{}", b"\xff\xfe", b"x" * 100_000, "ü".encode()]
+    for body in bodies:
+        assert sluice.put("/usage", body).status_code == 204
+    wait_until(lambda: sum(m["records"] for m in listed(sluice)["messages"]) == len(bodies), lambda: f"all are dead letters: {listed(sluice)}\n{sluice.tail()}")
+    found = []
+    for m in reversed(listed(sluice)["messages"]):
+        assert (m["kind"], m["stream"], m["error_type"], m["error_status"]) == ("bundle", "usage", "transient", 500) and m["key"].startswith("u/")
+        whole = one(sluice, m["id"])
+        assert whole["payload"] is None and whole["headers"] == {} and whole["destination"] == "s3:s/scripted"
+        lines = gzip.decompress(api(sluice, f"/api/dlq/payload/{m['id']}").body).split(b"\n")
+        for page in range(1, m["records"] + 1):
+            answer = api(sluice, f"/api/dlq/records/{m['id']}?page={page}&per_page=1").json
+            assert (answer["total"], answer["page"], answer["per_page"]) == (m["records"], page, 1)
+            [record] = answer["records"]
+            assert record["number"] == page - 1 and record["size"] == len(lines[page - 1])
+            found.append((record, lines[page - 1]))
+        assert api(sluice, f"/api/dlq/records/{m['id']}?page={m['records'] + 1}&per_page=1").json["records"] == []
+        assert api(sluice, f"/api/dlq/records/{m['id']}?per_page=101").status == 400
+    assert sorted(line for _, line in found) == sorted(bodies)
+    for record, line in found:
+        shown = base64.b64decode(record["base64"]) if "base64" in record else record["text"].encode()
+        assert shown == line[:65536] and record["truncated"] == (len(line) > 65536)
+    # Sent again, they arrive.
+    scripted_store.clear_script()
+    made = ids(listed(sluice))
+    assert post(sluice, {"message_ids": made}).json["accepted"] == len(made)
+    wait_status(sluice, made, "resolved")
 
 
 def test_filters_and_pages(letters):
