@@ -16,6 +16,8 @@
 #define FAILURE_NS (10 * NS_PER_S)
 /* Room for a small record with its frame; with less the stream is as good as full. */
 #define ROOM_MIN 4096
+/* Of messages: a segment stays until the last one in it is delivered, so it should not be long. */
+#define MESSAGE_SEGMENT_MAX (UINT64_C(16) << 20)
 /* How many messages wait is asked again after this long; or at once, while fewer than this may still come. */
 #define WAITING_NS (10 * NS_PER_MS)
 #define WAITING_NEAR 10000
@@ -255,6 +257,8 @@ open_one(struct slot_spool *s, const struct stream_conf *conf, unsigned slot, ui
 	struct space_job job = { .dir = conf->dir };
 	int err;
 
+	if (conf->mode == STREAM_MESSAGE)
+		opt.segment_size = MIN(opt.segment_size, MESSAGE_SEGMENT_MAX);
 	s->conf = conf;
 	s->metrics = series_pin(&spool_metrics, conf->name);
 	err = ask_space(&job);

@@ -9,6 +9,7 @@ import pytest
 
 from lib import config, raw
 from lib.ports import free_port
+from lib.scripted import status
 from lib.segments import records_in
 from lib.server import program
 from lib.wait import wait_until
@@ -180,6 +181,18 @@ def test_no_more_than_max_messages_wait(taking):
     sluice.start()
     # What an earlier life left counts, too, once the shipper has seen it.
     wait_until(lambda: put(sluice, b"").status_code == 503, "the limit holds after a restart")
+
+
+@pytest.mark.sanitize
+def test_who_was_refused_is_taken_once_others_are_delivered(server, worker):
+    worker.script(status(503), method="PUT", times=8)
+    stream = "max_messages 2; retry max=unlimited initial=100ms multiplier=1 jitter=off; breaker failures=1000 open=10ms;"
+    sluice = server(
+        streams={}, http=f"stream jobs {{ sink http {worker.endpoint}/; {stream} }}", server="location = /jobs { ingest jobs; }"
+    )
+    assert [put(sluice, b"%d" % i).status_code for i in range(3)] == [204, 204, 503]
+    wait_until(lambda: put(sluice, b"late").status_code == 204, "there is room again")
+    assert sorted(request.body for request in worker.wait_accepted(3)) == [b"0", b"1", b"late"]
 
 
 # ---- validate
