@@ -22,8 +22,9 @@
 
 #define GATHER_NS (10 * NS_PER_MS)
 #define RETRY_NS NS_PER_S
-#define BATCH_CAP (2u * 1024 * 1024)
-#define FILES 8 /* of this part of the limit each */
+#define BATCH_CAP (4u * 1024 * 1024)
+#define BATCH_KEEP (256u * 1024) /* memory that a batch holds on to while little comes */
+#define FILES 8                  /* of this part of the limit each */
 #define FILE_MIN (32u * 1024)
 #define FILES_MAX 64 /* small ones, after many restarts */
 #define CHECKPOINT_MAX (256u * 1024 * 1024)
@@ -241,6 +242,8 @@ committed(struct journal *j)
 		enter_file(j);
 	j->current = j->commit.file;
 	j->durable = j->leaving_added;
+	if (j->leaving->cap > BATCH_KEEP && j->leaving->n < j->leaving->cap / 4)
+		buf_fini(j->leaving);
 	buf_reset(j->leaving);
 	j->retry_at = 0;
 }

@@ -1,6 +1,8 @@
 /*
  * The journal as delivery uses it: what was added is known at once and after a restart; the log; rotation, limits, forgetting.
  */
+#include <errno.h>
+
 #include "journal_test.h"
 
 /* ---- progress over restarts ---- */
@@ -275,6 +277,99 @@ the_least_limit_keeps_the_progress(void **state)
 	run(check_order, NULL);
 }
 
+/* ---- when the disk does not keep up ---- */
+
+#define TOO_MANY 60000 /* rows: more than are held in memory */
+
+static bool disk_full;
+
+static int
+allocate(int fd, off_t at, off_t n)
+{
+	return disk_full ? ENOSPC : file_calls_real.allocate(fd, at, n);
+}
+
+static void
+overflow(void *arg)
+{
+	struct file_ops full = *quick_calls();
+	struct journal *j = open_journal();
+
+	(void)arg;
+	full.allocate = allocate;
+	file_calls = &full;
+	disk_full = true;
+	for (unsigned i = 0; i < TOO_MANY; i++)
+		add(j, 1, i, JOURNAL_DELIVERED, 1);
+	assert_int_equal(journal_flush(j, CLOCK_NEVER), ERR_NOSPACE);
+	assert_true(journal_get_stats(j).dropped > 0);
+	add(j, 1, TOO_MANY, JOURNAL_RETRY, 1);
+	disk_full = false;
+	assert_int_equal(journal_flush(j, CLOCK_NEVER), 0);
+	journal_close(j);
+	j = open_journal();
+	for (unsigned i = 0; i < TOO_MANY; i++)
+		assert_true(journal_is_done(j, segment(1), i));
+	assert_false(journal_is_done(j, segment(1), TOO_MANY));
+	assert_int_equal(journal_get_stats(j).damaged, 0);
+	journal_close(j);
+	file_calls = quick_calls();
+}
+
+static void
+rows_without_room_are_missing_from_the_log_only(void **state)
+{
+	(void)state;
+	log_threshold = LOG_ERROR + 1;
+	run(overflow, NULL);
+	log_threshold = LOG_INFO;
+}
+
+/* ---- who cannot wait ---- */
+
+static void
+close_cancelled(void *arg)
+{
+	struct journal *j = arg;
+
+	assert_int_equal(task_sleep_until(CLOCK_NEVER), ERR_CANCELLED);
+	assert_int_equal(journal_flush(j, CLOCK_NEVER), ERR_CANCELLED);
+	journal_close(j);
+}
+
+static void
+cancel_one(void *arg)
+{
+	struct journal *j = open_journal();
+	struct task_handle h;
+
+	(void)arg;
+	for (unsigned i = 0; i < 100; i++)
+		add(j, 1, i, JOURNAL_DELIVERED, 1);
+	assert_int_equal(task_go("closing", close_cancelled, j, &h), 0);
+	assert_int_equal(task_yield(), 0);
+	task_cancel(h);
+}
+
+static void
+check_hundred(void *arg)
+{
+	struct journal *j = open_journal();
+
+	(void)arg;
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(journal_is_done(j, segment(1), i));
+	journal_close(j);
+}
+
+static void
+a_cancelled_task_closes_it_too(void **state)
+{
+	(void)state;
+	run(cancel_one, NULL);
+	run(check_hundred, NULL);
+}
+
 int
 main(void)
 {
@@ -285,6 +380,8 @@ main(void)
 		JOURNAL_TEST(results_have_names),
 		JOURNAL_TEST(files_follow_one_another),
 		JOURNAL_TEST(the_least_limit_keeps_the_progress),
+		JOURNAL_TEST(rows_without_room_are_missing_from_the_log_only),
+		JOURNAL_TEST(a_cancelled_task_closes_it_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
