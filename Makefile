@@ -2,6 +2,7 @@
 # libraries; where there is none yet, make runs it by itself with --debug (a developer's build, with crash points).
 #
 #   make                       build/sluice, build/sluicectl, build/libsluice.a
+#   make examples              the programs of conf/examples: build/examples/NAME
 #   make check                 sets up what the tests need and runs every test (ci/check)
 #   make check-unit            C unit tests and fuzz corpora of the tree in B
 #   make check-func [ARGS=…]   functional tests; ARGS go to pytest
@@ -136,6 +137,17 @@ $(B)/test/bench/%: test/bench/%.c $(LIB)
 	@echo "  CC    $<"
 	$(Q)$(COMPILE) -Itest $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
 
+# Programs of conf/examples: each folder with C files becomes one, which needs nothing of ours.
+EXAMPLES := $(patsubst conf/examples/%/,$(B)/examples/%,$(sort $(dir $(wildcard conf/examples/*/*.c))))
+
+examples: $(EXAMPLES)
+
+$(B)/examples/%: conf/examples/%/*.c conf/examples/%/*.h
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	$(Q)$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L $(CFLAGS) $(WARN) $(if $(filter 1,$(WERROR)),-Werror) $(HARDEN) $(SANITIZE) \
+		$(LDFLAGS) -o $@ $(filter %.c,$^)
+
 unit: $(UNIT_BIN) $(FUZZ_BIN)
 
 check-unit: unit
@@ -173,6 +185,6 @@ dist:
 clean:
 	rm -rf $(B)
 
-.PHONY: all unit check check-unit check-func check-asan crash bench demo lint format fuzz install uninstall dist clean
+.PHONY: all unit examples check check-unit check-func check-asan crash bench demo lint format fuzz install uninstall dist clean
 .DELETE_ON_ERROR:
 -include $(LIB_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(CNI_OBJ:.o=.d) $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)

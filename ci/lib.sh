@@ -24,7 +24,7 @@ tree() {
 	if ! grep -qx "CONFIGURE_ARGS = --build=build/$tree_name${*:+ }$*" "build/$tree_name/config.mk" 2>/dev/null; then
 		./configure --build="build/$tree_name" "$@" || return 1
 	fi
-	case " $* " in *' --debug '*) tree_goals='all unit' ;; *) tree_goals=all ;; esac
+	case " $* " in *' --debug '*) tree_goals='all unit examples' ;; *) tree_goals=all ;; esac
 	make -s -j"$jobs" B="build/$tree_name" WERROR="${WERROR:-}" $tree_goals
 }
 
