@@ -112,20 +112,34 @@ list_messages(struct api_call *call)
 
 /* ---- one ---- */
 
-/* As they go to a service with it (sink/http.h), but for what is made anew with each attempt. */
+static void
+put_header(void *arg, struct str name, struct str value)
+{
+	struct json_writer *w = arg;
+	char text[64];
+
+	if (str_copyz(text, sizeof(text), name))
+		json_put_str(w, text, value);
+}
+
+/* As they would go with the next attempt. */
 static void
 put_headers(struct json_writer *w, const struct dlq_entry *e)
 {
+	const struct stream_conf *s = stream_find(admin_shipper()->conf, e->stream);
+	struct sink_message m = { .stream = e->stream,
+		.method = e->method,
+		.user = e->user,
+		.content_type = e->content_type,
+		.content_encoding = e->content_encoding,
+		.traceparent = e->traceparent,
+		.received = e->created,
+		.attempt = e->attempts + 1 };
+
 	json_open(w, "headers", '{');
-	if (e->kind == DLQ_MESSAGE) {
-		if (e->content_type.n > 0)
-			json_put_str(w, "Content-Type", e->content_type);
-		json_put_str(w, "Idempotency-Key", e->message_id);
-		if (e->traceparent.n > 0)
-			json_put_str(w, "traceparent", e->traceparent);
-		json_put_str(w, "X-Sluice-Stream", e->stream);
-		json_put_u64(w, "X-Sluice-Attempt", e->attempts + 1);
-	}
+	if (e->kind == DLQ_MESSAGE && s != NULL && s->sink->ops->show != NULL &&
+	    str_copyz(m.id, sizeof(m.id), e->message_id))
+		s->sink->ops->show(s->sink, &m, put_header, w);
 	json_close(w);
 }
 

@@ -255,4 +255,5 @@ const struct sink_ops http_ops = {
 	.open = http_open,
 	.send = http_send_message,
 	.close = http_close,
+	.show = http_sink_show,
 };

@@ -45,5 +45,8 @@ struct http_fields {
  * ERR_NOMEM. */
 int http_fields_make(const struct http_sink_conf *conf, const struct sink_message *m, uint64_t span,
     struct str *method, struct http_fields *out);
+/* For http_ops. */
+void http_sink_show(const struct sink_conf *conf, const struct sink_message *m,
+    void (*field)(void *arg, struct str name, struct str value), void *arg);
 
 #endif

@@ -4,6 +4,8 @@
  */
 #include "sink/http_priv.h"
 
+#include <stdlib.h>
+
 static void
 add(struct http_fields *f, struct str name, struct str value)
 {
@@ -81,4 +83,37 @@ http_fields_make(const struct http_sink_conf *conf, const struct sink_message *m
 	for (unsigned i = 0; i < conf->n_extra; i++)
 		add(f, conf->extra[i].name, conf->extra[i].value);
 	return 0;
+}
+
+/* The span that the message came with: each attempt has one of its own. */
+static uint64_t
+span_of(struct str traceparent)
+{
+	uint64_t span = 0;
+
+	for (size_t i = 36; i < 52 && i < traceparent.n; i++) {
+		const char *digits = "0123456789abcdef", *at = strchr(digits, traceparent.p[i]);
+
+		span = span << 4 | (at != NULL ? (uint64_t)(at - digits) : 0);
+	}
+	return span;
+}
+
+void
+http_sink_show(const struct sink_conf *conf, const struct sink_message *m,
+    void (*field)(void *arg, struct str name, struct str value), void *arg)
+{
+	const struct http_sink_conf *own = conf->arg;
+	struct http_fields *f = calloc(1, sizeof(*f));
+	struct str method;
+
+	if (f == NULL)
+		return;
+	buf_init(&f->safe, 0);
+	if (http_fields_make(own, m, span_of(m->traceparent), &method, f) == 0)
+		for (unsigned i = 0; i < f->n; i++)
+			field(arg, f->headers[i].name,
+			    i < f->n - own->n_extra ? f->headers[i].value : STR("***"));
+	buf_fini(&f->safe);
+	free(f);
 }

@@ -78,6 +78,10 @@ struct sink_ops {
 	 * Parks. 1 yes, 0 no, or an error with why: then the next call tries again. */
 	int (*probe)(struct sink *s, int64_t deadline, char *why, size_t cap);
 	void (*close)(struct sink *s);
+	/* May be NULL. For people: the header fields that go with this message (its body is not looked at); values that the configuration
+	 * adds may be secrets and are "***". Both are good for the call. */
+	void (*show)(const struct sink_conf *conf, const struct sink_message *m,
+	    void (*field)(void *arg, struct str name, struct str value), void *arg);
 };
 
 struct sink_conf {

@@ -57,12 +57,22 @@ def test_one_as_it_is_shown(letters):
     assert {name: whole[name] for name in m} == m
     assert whole["payload"] == '400 {"a": "ü0' and not whole["payload_json"] and not whole["payload_truncated"]
     assert whole["traceparent"] == trace and whole["destination"].startswith("http:")
-    assert whole["headers"]["Content-Type"] == "application/json" and whole["headers"]["Idempotency-Key"] == m["original_message_id"]
+    sent = letters.service.requests[0].headers
+    assert {name.lower(): value for name, value in whole["headers"].items()} == {
+        "content-type": "application/json", "idempotency-key": m["original_message_id"], "traceparent": trace, "x-sluice-stream": "jobs",
+        "x-sluice-attempt": "2", "x-sluice-received": sent["x-sluice-received"], "x-sluice-user": "ann"}
     assert [e["event"] for e in whole["history"]] == ["attempt", "dead"] and whole["history"][0]["status"] == 400
     # One that was tried again first.
     [id] = letters.make(sluice, "mail", 503, 1)
     whole = one(sluice, id)
     assert (whole["error_type"], whole["error_status"], whole["retry_count"], whole["attempts"]) == ("transient", 503, 1, 2)
+
+
+def test_what_the_configuration_adds_may_be_secret(letters):
+    sluice = letters.start(streams={"jobs": f'sink http {letters.service.endpoint}/jobs "header=Authorization: Bearer s3cret"; {RETRY}', "mail": f"sink http {letters.service.endpoint}/mail;"})
+    [id] = letters.make(sluice, "jobs", 400, 1)
+    assert letters.service.requests[0].headers["authorization"] == "Bearer s3cret"
+    assert one(sluice, id)["headers"]["Authorization"] == "***" and "s3cret" not in api(sluice, f"/api/dlq/messages/{id}").text
 
 
 def test_payloads(letters):
