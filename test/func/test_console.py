@@ -274,3 +274,46 @@ def test_hostile_strings_on_a_phone(sluice, keys, console):
         c.page.get_by_role("button", name=form, exact=True).click()
         check(c.section("Payload").locator("pre"))
     c.assert_clean()
+
+
+# ---- its arithmetic, module by module
+
+MODULES = """async (base) => {
+    const [rates, format, payload, route] = await Promise.all(["rates", "format", "payload", "route"].map((name) => import(`${base}${name}.js`)));
+    const buckets = (...counts) => counts.map((count, i) => ({ le: [0.1, 0.2, 0.4, null][i], count }));
+    const traffic = (s, good, bad, counts) => ({
+        time: new Date(s * 1000).toISOString(), requests: [{ status: 204, count: good }, { status: 503, count: bad }], duration: { buckets: buckets(...counts) },
+        received_bytes: good, sent_bytes: good, streams: [{ name: "usage", records: good, bytes: good, rejected: 0 }],
+    });
+    const live = new rates.Rates();
+    const points = [traffic(10, 5, 0, [5, 0, 0, 0]), traffic(12, 105, 20, [85, 40, 0, 0]), traffic(12, 105, 20, [85, 40, 0, 0]), traffic(13, 7, 0, [7, 0, 0, 0])].map((t) => live.add(t));
+    return {
+        quantiles: [rates.quantile(0.5, buckets(10, 10, 0, 0)), rates.quantile(0.75, buckets(10, 10, 0, 0)), rates.quantile(0.99, buckets(0, 0, 0, 5)), rates.quantile(0.5, buckets(0, 0, 0, 0))],
+        first: points[0], second: [points[1].good, points[1].server, points[1].p50, points[1].streams.get("usage").records], same: points[2] === points[1], back: points[3],
+        kept: live.points.length,
+        bytes: [0, 1023, 1024, 1536, 10485760, 104857600].map(format.bytes),
+        decimals: [null, 0, 0.001, 0.5, 9.25, 10, 99.94, 1234.5].map(format.decimal),
+        durations: [0, 59.9, 60, 3600, 5430, 86400, 90000].map(format.duration),
+        visible: format.visible("a\\u202eb\\u0000c\\nd\\u200f\\r"),
+        json: ['{"a":[1.50,{"b":[]}],"c":"x\\\\"y"}', '[]', '{"cut":[1,"unfin'].map((text) => payload.formatJson(text).textContent),
+        href: route.href(["dead-letters", "a/b?c#d"], { q: "x&y", page: "" }),
+    };
+}"""
+
+
+def test_arithmetic(sluice, console):
+    c = console()
+    c.enter(sluice)
+    got = c.page.evaluate(MODULES, sluice.url + "/console/")
+    assert got["quantiles"] == [pytest.approx(0.1), pytest.approx(0.15), 0.4, None]
+    assert got["first"] is None and got["second"] == [50, 10, pytest.approx(0.075), 50]
+    assert (got["same"], got["back"], got["kept"]) == (True, None, 0)
+    assert got["bytes"] == ["0 B", "1,023 B", "1.0 KiB", "1.5 KiB", "10.0 MiB", "100 MiB"]
+    assert got["decimals"] == ["–", "0", "<0.01", "0.5", "9.25", "10.0", "99.9", "1,235"]
+    assert got["durations"] == ["0 s", "59 s", "1 min", "1 h", "1 h 30 min", "1 d", "1 d 1 h"]
+    assert got["visible"] == "a\\u202eb\\u0000c\nd\\u200f"
+    assert got["json"] == [
+        '{\n  "a": [\n    1.50,\n    {\n      "b": []\n    }\n  ],\n  "c": "x\\"y"\n}', "[]", '{\n  "cut": [\n    1,\n    "unfin',
+    ]  # fmt: skip
+    assert got["href"] == "#/dead-letters/a%2Fb%3Fc%23d?q=x%26y"
+    c.assert_clean()
