@@ -96,7 +96,8 @@ class Decision {
 	/* All were refused, each for a reason; or the question itself was. */
 	showRefusal(problem) {
 		setText(this.counted, problem.message);
-		const skipped = problem.answer?.skipped ?? [];
+		const told = problem.answer?.skipped ?? [];
+		const skipped = told.length > 1 ? told : []; /* of one alone, the answer says why already */
 		this.showSkipped(skipped, problem.answer?.skipped_count ?? skipped.length);
 	}
 
