@@ -448,7 +448,7 @@ static const struct conf_row rows[] = {
 	{ "stream", CONF_HTTP, 1, 1, CONF_BLOCK | CONF_REPEAT | CONF_RELOAD, set_stream, 0, NULL,
 	    "name", "a durable stream: what is taken in waits on disk until its sink has it",
 	    NULL },
-	{ "sink", CONF_STREAM, 1, UINT_MAX, CONF_RELOAD, set_sink, 0, NULL,
+	{ "sink", CONF_STREAM, 1, UINT_MAX, CONF_RELOAD | CONF_QUOTED_VALUES, set_sink, 0, NULL,
 	    "s3 STORE bucket=B [prefix=P] | dir PATH | http URL [method=as_received|METHOD] "
 	    "[user_header=NAME] [header=\"NAME: VALUE\"] [ca_file=PATH] [keepalive_timeout=60s] | "
 	    "smtp URL from=ADDRESS to=ADDRESS subject=TEXT [body=$body] [starttls=on|off|required] "

@@ -683,6 +683,10 @@ test_configuration(void **state)
 		 "body=$json.x starttls=required helo=[10.0.0.2] max_recipients=2 max_size=1m "
 		 "timeout=5s keepalive_timeout=1m",
 	    "smtp:10.0.0.1:2525");
+	accepted(
+	    "smtp://mx.example from=\"A B <a@b>\" to='\"C, D\" <c@d>' subject=\"a $json.b; c\" "
+	    "body=\"line\\n\"",
+	    "smtp:mx.example:25");
 	refused("", "needs a URL");
 	refused("mx.example" REST, "needs a URL");
 	refused("http://mx.example" REST, "needs a URL");
