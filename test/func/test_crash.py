@@ -5,20 +5,18 @@ CRASH_KILLS says how many kills (ci/crash runs thousands), CRASH_SEED repeats a 
 
 import os
 import random
-import signal
 import threading
-import time
 
 import pytest
 
 from lib.account import Account, Client
+from lib.killer import Killer
 from lib.server import alive
 from lib.store import cut_short, reset, slow, status, truthful
 from lib.wait import wait_until
 
 KILLS = int(os.environ.get("CRASH_KILLS") or 200)
 SEED = os.environ.get("CRASH_SEED") or str(random.SystemRandom().randrange(10**6))
-MAIN = "worker_processes 2; worker_shutdown_timeout 120s;"
 
 
 def streams(life):
@@ -28,41 +26,6 @@ def streams(life):
         "usage": f"sink s3 s bucket={{bucket}} prefix=usage/{life}/; bundle_interval 250ms; bundle_size 1m; {common}",
         "specimen": f"sink s3 s bucket={{bucket}} prefix=specimen/; mode object; {common}",
     }
-
-
-class Killer:
-    """One server, whose processes it kills one after another."""
-
-    def __init__(self, server, store, bucket, rng):
-        self.rng, self.life = rng, 0
-        self.parts = {"store": store, "bucket": bucket, "main": MAIN}
-        self.sluice = server(streams=streams(0), **self.parts)
-        self.kills = dict.fromkeys(("worker", "shipper", "janitor", "master", "all"), 0)
-
-    def kill(self):
-        """One kill; a child comes back by itself, for a master a new one is started at once, while children of the old one still end."""
-        what = self.rng.choices(list(self.kills), weights=(38, 28, 4, 15, 15))[0]
-        if what in ("worker", "shipper", "janitor"):
-            try:
-                os.kill(self.rng.choice(self.sluice.children(what)), signal.SIGKILL)
-            except (IndexError, ProcessLookupError):  # not there yet, or no longer
-                return
-        elif what == "all":
-            self.sluice.kill_all()
-        else:
-            self.sluice.send_signal(signal.SIGKILL)
-            self.sluice.process.wait()
-        self.kills[what] += 1
-        if what in ("all", "master"):
-            self.life += 1
-            self.sluice.configure(streams=streams(self.life), **self.parts)
-            self.sluice.start(wait=False)
-
-    def run(self, count):
-        while sum(self.kills.values()) < count:
-            time.sleep(self.rng.choice((0.0, self.rng.random() * 0.2, self.rng.random() * 0.8)))
-            assert self.sluice.exit_status() is None, f"it ended by itself:\n{self.sluice.tail()}"
-            self.kill()
 
 
 def clients(account, port, seed):
@@ -81,7 +44,7 @@ def clients(account, port, seed):
 def crash(server, store, bucket, kills, seed):
     print(f"CRASH_SEED={seed} CRASH_KILLS={kills}")
     account = Account()
-    killer = Killer(server, store, bucket, random.Random(seed))
+    killer = Killer(server, random.Random(seed), streams, store=store, bucket=bucket)
     sluice = killer.sluice
     running = clients(account, sluice.port, seed)
     for client in running:

@@ -41,6 +41,23 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+@dataclass
+class Bytes:
+    status: int
+    body: bytes
+
+
+def fetch(sluice, path):
+    """GET over the admin socket of what is no text."""
+    connection = _UnixConnection(sluice.state_dir / "admin.sock")
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return Bytes(answer.status, answer.read())
+    finally:
+        connection.close()
+
+
 def api(sluice, path, method="GET", body=None):
     """One request over the admin socket."""
     connection = _UnixConnection(sluice.state_dir / "admin.sock")

@@ -165,7 +165,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self):
         split = urllib.parse.urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:  # the sender died over it
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = self.server.peer.request_class(self.command, urllib.parse.unquote(split.path), split.query, headers, body)
         peer = self.server.peer
