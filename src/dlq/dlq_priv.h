@@ -181,6 +181,7 @@ void index_change(struct dlq *d, struct entry *e, const struct frame_change *c);
 /* The entry as a letter and as the change it last had; strings are the entry's. */
 struct frame_change index_now(const struct entry *e);
 struct str index_string(const struct entry *e, unsigned which); /* LETTER_USER … */
+struct str index_error(const struct entry *e);
 void index_show(const struct entry *e, struct dlq_entry *out);
 
 /* ---- hours.c ---- */

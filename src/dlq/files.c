@@ -86,7 +86,6 @@ struct trash_job {
 	struct trash *first;
 };
 
-/* Without a sync: what comes back after a crash is found to be nobody's at the next start. */
 static int
 remove_files(void *arg)
 {
@@ -100,6 +99,7 @@ remove_files(void *arg)
 			file_crash_point("dlq.file.removed");
 		}
 	}
+	(void)file_sync_dir(job->d->files);
 	return OK;
 }
 

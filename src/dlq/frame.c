@@ -224,7 +224,7 @@ take_id(struct str *s)
 	return id;
 }
 
-#define CHANGE_FIXED (4 + 2 * 8 + 4 * 4 + 4 * 8 + ID_LEN)
+#define CHANGE_FIXED (4 + 2 * 8 + 5 * 4 + 4 * 8 + ID_LEN)
 #define LETTER_FIXED (2 + 5 * 8)
 
 int

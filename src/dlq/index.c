@@ -137,6 +137,12 @@ set_text(struct entry *e, const struct frame_change *c)
 	free(old);
 }
 
+struct str
+index_error(const struct entry *e)
+{
+	return unpack(e->text, e->text_len, TEXT_ERROR);
+}
+
 struct frame_change
 index_now(const struct entry *e)
 {

@@ -127,14 +127,11 @@ logfile_open(int fd, struct logfile **out)
 	if (!l)
 		return ERR_NOMEM;
 	l->fd = fd;
-	l->window = malloc(WINDOW);
-	if (!l->window)
-		err = ERR_NOMEM;
-	else if (fstat(fd, &st) < 0)
-		err = ERR_IO;
-	else {
+	err = fstat(fd, &st) < 0 ? ERR_IO : OK;
+	if (!err) {
 		l->size = (uint64_t)st.st_size;
-		err = read_header(l);
+		l->window = malloc((size_t)MIN((uint64_t)WINDOW, l->size + 1));
+		err = l->window ? read_header(l) : ERR_NOMEM;
 	}
 	if (err) {
 		logfile_close(l);

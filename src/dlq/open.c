@@ -203,12 +203,38 @@ out:
 	return err;
 }
 
+/* Is it the file's fault? Else the store cannot be opened now. */
+static bool
+is_closed_to_us(int errnum)
+{
+	return errnum == EACCES || errnum == EPERM || errnum == ELOOP || errnum == EISDIR ||
+	       errnum == ENXIO || errnum == ENOENT;
+}
+
 /* What cannot be opened, or is no file, stays where it is: whoever mends it finds its letters again at the next start. */
+static int
+open_log(const char *path)
+{
+	int fd = file_open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+	int errnum = errno;
+	struct stat st;
+
+	if (fd < 0 && !is_closed_to_us(errnum))
+		return fd;
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	if (fd >= 0)
+		(void)file_close(fd);
+	log_event(LOG_ERROR, "dlq",
+	    "a file of dead letters cannot be opened: its letters are missing", LOG_S("file", path),
+	    LOG_S("why", fd < 0 ? log_errno_text(errnum) : "not a file"), LOG_END);
+	return ERR_NOT_FOUND;
+}
+
 static int
 read_number(struct opening *o, uint32_t number, bool last)
 {
 	struct reading *r = calloc(1, sizeof(*r));
-	struct stat st;
 	int fd, err;
 
 	if (!r)
@@ -217,12 +243,9 @@ read_number(struct opening *o, uint32_t number, bool last)
 	r->number = number;
 	r->last = last;
 	files_log_path(o->d, number, r->path);
-	fd = file_open(r->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		log_event(LOG_ERROR, "dlq",
-		    "a file of dead letters cannot be opened: its letters are missing",
-		    LOG_S("file", r->path), LOG_ERRNO(errno), LOG_END);
-		err = fd == ERR_NOMEM || fd == ERR_IO ? fd : OK;
+	fd = open_log(r->path);
+	if (fd < 0) {
+		err = fd == ERR_NOT_FOUND ? OK : fd;
 		o->damage = true;
 	} else {
 		err = read_log(r, fd);

@@ -6,78 +6,107 @@
 
 /* ---- searching text in any case ---- */
 
+#define SHORT 4u
+
 struct needle {
 	unsigned char text[256]; /* lower case */
 	size_t n;
-	unsigned char skip[256]; /* by a byte of either case: how far the needle may move on */
-	bool hex;                /* may be part of an id */
+	unsigned char lower[256]; /* of each byte */
+	unsigned char skip
+	    [256]; /* how far the needle may move on where its end stands on this byte; 0: it ends with it */
+	bool hex; /* may be part of an id */
 };
 
-static unsigned char
-lower(unsigned char c)
-{
-	return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c;
-}
-
-static unsigned char
-upper(unsigned char c)
-{
-	return c >= 'a' && c <= 'z' ? (unsigned char)(c & ~0x20) : c;
-}
-
-/* Longer ones than any text is are never found. */
+/* Longer ones than any text is are never found: see dlq_list. */
 static void
 needle_init(struct needle *q, struct str s)
 {
 	q->n = MIN(s.n, sizeof(q->text) - 1);
 	q->hex = s.n > 0 && s.n <= 2 * (size_t)ID_LEN;
 	memset(q->skip, (int)MAX(q->n, 1), sizeof(q->skip));
+	for (unsigned c = 0; c < 256; c++)
+		q->lower[c] = (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 	for (size_t i = 0; i < q->n; i++) {
-		unsigned char c = lower((unsigned char)s.p[i]);
+		unsigned char c = q->lower[(unsigned char)s.p[i]];
 
 		q->text[i] = c;
-		if (i + 1 < q->n)
-			q->skip[c] = q->skip[upper(c)] = (unsigned char)(q->n - 1 - i);
+		q->skip[c] = (unsigned char)(q->n - 1 - i);
 		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
 			q->hex = false;
 	}
+	for (unsigned c = 'A'; c <= 'Z'; c++)
+		q->skip[c] = q->skip[c | 0x20];
 }
 
+/* How far the needle may move on from where its end matches, and the rest does not: to its last letter once more. */
+static size_t
+after_end(const struct needle *q)
+{
+	size_t i = q->n - 1;
+
+	while (i > 0 && q->text[i - 1] != q->text[q->n - 1])
+		i--;
+	return q->n - i;
+}
+
+/* All of it but its last byte. */
 static bool
 matches(const struct needle *q, const unsigned char *p)
 {
-	size_t i = q->n;
-
-	while (i > 0 && lower(p[i - 1]) == q->text[i - 1])
-		i--;
-	return i == 0;
+	for (size_t i = 0; i + 1 < q->n; i++) {
+		if (q->lower[p[i]] != q->text[i])
+			return false;
+	}
+	return true;
 }
 
 /* Horspool: the byte under the needle's end says how far it may move. */
 static bool
-finds(const struct needle *q, struct str s)
+finds_long(const struct needle *q, const unsigned char *p, const unsigned char *end)
 {
-	const unsigned char *p = (const unsigned char *)s.p;
+	while (p < end) {
+		size_t skip = q->skip[*p];
 
-	for (size_t at = 0; at + q->n <= s.n; at += q->skip[p[at + q->n - 1]]) {
-		if (matches(q, p + at))
+		if (skip == 0 && matches(q, p - (q->n - 1)))
 			return true;
+		p += skip > 0 ? skip : after_end(q);
+	}
+	return false;
+}
+
+/* A short one cannot move far: the C library is faster at finding its end, in either case. */
+static bool
+finds_end(const struct needle *q, int end_byte, const unsigned char *p, const unsigned char *end)
+{
+	while (p < end && (p = memchr(p, end_byte, (size_t)(end - p)))) {
+		if (matches(q, p - (q->n - 1)))
+			return true;
+		p++;
 	}
 	return false;
 }
 
 static bool
+finds(const struct needle *q, struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.p + q->n - 1;
+	const unsigned char *end = (const unsigned char *)s.p + s.n;
+	unsigned char last = q->text[q->n - 1];
+
+	if (s.n < q->n)
+		return false;
+	if (q->n >= SHORT)
+		return finds_long(q, p, end);
+	return finds_end(q, last, p, end) ||
+	       (last >= 'a' && last <= 'z' && finds_end(q, last & ~0x20, p, end));
+}
+
+static bool
 finds_in(const struct needle *q, const struct entry *e)
 {
-	static const unsigned which[] = { LETTER_USER, LETTER_KEY, LETTER_MESSAGE_ID };
-	struct frame_change now = index_now(e);
-
-	if (finds(q, now.error))
+	if (finds(q, index_error(e)) || finds(q, index_string(e, LETTER_USER)) ||
+	    finds(q, index_string(e, LETTER_KEY)) || finds(q, index_string(e, LETTER_MESSAGE_ID)))
 		return true;
-	for (size_t i = 0; i < ARRAY_LEN(which); i++) {
-		if (finds(q, index_string(e, which[i])))
-			return true;
-	}
 	if (q->hex) {
 		char id[2 * ID_LEN + 1];
 

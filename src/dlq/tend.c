@@ -364,8 +364,11 @@ compact_oldest(struct dlq *d)
 	if (!err)
 		err = commit_hours(d);
 	file_crash_point("dlq.compact.copied");
+	/* Whose letter is not on record any more, its files are not known to be nobody's. */
+	if (!err && (d->trash || d->burning))
+		files_empty_trash(d);
 	if (!err)
-		err = list_entries(d, number, &left);
+		err = d->trash || d->burning ? ERR_AGAIN : list_entries(d, number, &left);
 	if (err)
 		return err;
 	free(left.ids);
