@@ -33,7 +33,7 @@ struct message_options {
 struct message_status {
 	uint64_t waiting; /* messages not done yet, as far as they were seen */
 	uint64_t sent, failures;
-	uint64_t done; /* messages that are done: delivered, dead, dropped; since it was opened */
+	uint64_t done;    /* messages done, or found to be done, since it was opened */
 	uint64_t settled; /* messages done, ever, of segments that are still there */
 	int64_t oldest;   /* UTC ns; 0: nothing waits */
 	const struct breaker *breaker;

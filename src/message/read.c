@@ -118,6 +118,7 @@ accept(struct message_stream *s, struct message *m, int64_t now)
 {
 	if (journal_is_done(s->journal, m->segment->id, m->number)) {
 		(void)tail_done(s->tail, m->segment);
+		s->done++;
 		queue_return(&s->queue, m);
 	} else if (s->purge && m->received <= s->purge->before) {
 		drop(s, m);

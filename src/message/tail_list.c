@@ -139,10 +139,9 @@ wants_more(const struct tail *t)
 int
 tail_list(struct tail *t)
 {
-	bool changed = t->folder_time == 0 || folder_time(t->opt.dir) != t->folder_time;
-
-	t->stale = t->stale || changed;
-	if ((!changed && !wants_more(t)) || clock_mono() < t->list_after)
+	if (t->folder_time == 0 || folder_time(t->opt.dir) != t->folder_time)
+		t->stale = true;
+	if ((!t->stale && !wants_more(t)) || clock_mono() < t->list_after)
 		return OK;
 	return read_folder(t);
 }

@@ -44,7 +44,7 @@ drain_task(void *arg)
 	unsigned left = ship_drain(shipper.ship, deadline);
 
 	(void)arg;
-	leave(deadline);
+	leave(MAX(deadline, clock_mono() + CLOSE_NS / 4));
 	if (left > 0) {
 		log_event(LOG_ERROR, "shipper", "stopped with data still waiting on disk",
 		    LOG_I("files", left),
