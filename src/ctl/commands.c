@@ -95,6 +95,10 @@ const struct ctl_command ctl_commands[] = {
 	    "reads them and compares every checksum; exit status 1 if one is damaged",
 	    "The end of a file that is being written, or whose writer died, is \"unfinished\": no "
 	    "record of it was acknowledged. Nothing is changed." },
+	{ "spool purge", "STREAM", 1, 1, spool_purge_options, spool_purge_run,
+	    "gives up what waits in a stream of messages",
+	    "All that is not on its way, and stays on record as dropped: sluicectl deliveries. It "
+	    "cannot be taken back. The server does it, so it must run." },
 	{ "help", "[COMMAND]", 0, 2, NULL, help_run, "explains a command, or lists them all",
 	    NULL },
 	{ .name = NULL },

@@ -98,9 +98,11 @@ int deliveries_run(struct ctl *ctl, const struct ctl_args *args);
 int spool_ls_run(struct ctl *ctl, const struct ctl_args *args);
 int spool_cat_run(struct ctl *ctl, const struct ctl_args *args);
 int spool_verify_run(struct ctl *ctl, const struct ctl_args *args);
+int spool_purge_run(struct ctl *ctl, const struct ctl_args *args);
 
 /* Of commands whose options are many: beside their commands. */
 extern const struct ctl_option dlq_list_options[], dlq_show_options[], dlq_reprocess_options[],
-    dlq_discard_options[], dlq_cancel_options[], dlq_stats_options[], deliveries_options[];
+    dlq_discard_options[], dlq_cancel_options[], dlq_stats_options[], deliveries_options[],
+    spool_purge_options[];
 
 #endif

@@ -233,6 +233,78 @@ def test_terminal(sluice):
     os.close(ours)
 
 
+@pytest.fixture
+def jobs(server):
+    """A stream of messages whose service is away: what comes in waits. `sent` is one whose every record becomes a dead letter."""
+    away = f"sink http http://127.0.0.1:{free_port()}/;"
+    return server(streams={
+        "jobs": f"{away} retry max=unlimited initial=20ms max_interval=50ms; breaker failures=1 open=30s;",
+        "sent": f"{away} retry max=0 initial=20ms; breaker failures=1000 open=50ms;",
+    })
+
+
+@pytest.mark.sanitize
+def test_purge(jobs):
+    for n in range(5):
+        assert jobs.put("/jobs", b"%d" % n).status_code == 204
+    done = ctl(jobs, "spool", "purge", "jobs")
+    assert done.returncode == 2 and "--reason TEXT is needed" in done.stderr
+    for stream, message in {"nosuch": "there is no such stream", "": "the name of a stream is needed"}.items():
+        done = ctl(jobs, "spool", "purge", stream, "--reason=x")
+        assert done.returncode == 1 and message in done.stderr, done
+    gone = []
+
+    def purge():
+        done = ctl(jobs, "spool", "purge", "jobs", "--reason=sent by hand", "--operator", "olga", "--json")
+        assert done.returncode == 0, done
+        gone.append(json.loads(done.stdout)["purged"])
+        return sum(gone) == 5  # one may be on its way
+
+    wait_until(purge, lambda: f"all five are purged: {gone}")
+    assert ctl(jobs, "spool", "purge", "jobs", "--reason=again").stdout == "0 purged\n"
+    found = [d for d in json.loads(ctl(jobs, "deliveries", "jobs", "--json").stdout)["deliveries"] if d["status"] == "purged"]
+    assert len(found) == 5 and all("olga" in d["error_message"] and "sent by hand" in d["error_message"] for d in found)
+    assert jobs.wait_log("message: purged stream=jobs .*operator=olga")
+    wait_until(lambda: not [e for e in ls(jobs, "jobs").values() if e["kind"] == "segment" and e["stage"] == "sealed"], "no segment is left sealed")
+    jobs.kill_all()
+    jobs.start()
+
+    def purged_again():
+        done = ctl(jobs, "spool", "purge", "jobs", "--reason=again")
+        assert done.returncode == 0 or "is not open now" in done.stderr, done
+        return done.stdout
+
+    assert wait_until(purged_again, "the shipper has opened the stream") == "0 purged\n"
+
+
+@pytest.mark.sanitize
+def test_journals_and_dead_letters(jobs):
+    """Their files are looked at like the rest: counted, held against their checksums, and damage is told from the rubbish that a crash leaves."""
+    for n in range(4):
+        jobs.put("/sent", b"%d" % n)
+    wait_until(lambda: json.loads(ctl(jobs, "dlq", "list", "--json").stdout)["total"] == 4, "all are dead letters")
+    wait_until(lambda: sum(e["records"] for e in ls(jobs, "sent").values() if e["kind"] == "journal") == 4, "the journal has them")
+    assert sum(e["records"] for e in ls(jobs, "dlq").values() if e["kind"] == "letters") == 4
+    jobs.kill_all()
+    assert {e["state"] for e in verify(jobs).values()} <= {"good", "unfinished", "unchecked"}
+    for kind, stream in (("journal", "sent"), ("letters", "dlq")):
+        name, entry = next((n, e) for n, e in verify(jobs, stream).items() if e["kind"] == kind and e["records"] == 4)
+        path = jobs.state_dir / name
+        whole = path.read_bytes()
+        at = whole.index(b"refused")  # of the first one's error
+        path.write_bytes(whole[:at] + b"R" + whole[at + 1:])
+        broken = verify(jobs, stream)[name]
+        assert broken["state"] == "damaged" and broken["damaged_at"] < at < broken["damaged_at"] + broken["damaged_bytes"]
+        end = len(whole.rstrip(b"\0"))
+        path.write_bytes(whole[:end] + b"\xff" * 64)  # behind its end
+        assert verify(jobs, stream)[name]["state"] == "unfinished"
+        path.write_bytes(b"\xff" * 3 + whole[3:])
+        assert verify(jobs, stream)[name]["state"] in ("damaged", "unchecked")
+        path.write_bytes(whole[:9] + b"\xff" * 3 + whole[12:])
+        assert verify(jobs, stream)[name]["state"] == "damaged"
+        path.write_bytes(whole)
+
+
 def test_refusals(sluice, tmp_path):
     cases = {
         ("ls", "nosuch"): (1, "has no stream \"nosuch\""),
