@@ -5,7 +5,7 @@
 import { el, setText, svg } from "./dom.js";
 import { NOTHING } from "./format.js";
 
-const LEFT = 46;
+const LEFT = 60;
 const BELOW = 18;
 const ABOVE = 8;
 

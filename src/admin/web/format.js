@@ -52,7 +52,7 @@ export function milliseconds(ms) {
 	if (ms === 0) {
 		return "0 ms";
 	}
-	return ms >= 10000 ? `${(ms / 1000).toFixed(1)} s` : ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : `${ms >= 10 ? Math.round(ms) : ms.toFixed(1)} ms`;
+	return ms >= 10000 ? `${(ms / 1000).toFixed(1)} s` : ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : `${ms >= 100 ? Math.round(ms) : Number(ms.toFixed(1))} ms`;
 }
 
 export function duration(seconds) {
@@ -93,6 +93,12 @@ export function timeOfDay(time) {
 
 export function shortId(id) {
 	return id && id.length > 14 ? `${id.slice(0, 6)}…${id.slice(-6)}` : id ?? NOTHING;
+}
+
+/* An error with its status, where it does not begin with that itself. */
+export function fault(status, message, most) {
+	const text = line(message ?? NOTHING, most);
+	return status && !text.startsWith(String(status)) ? `${status} ${text}` : text;
 }
 
 /* Characters that have no look of their own, or turn the direction of what follows, are shown as what they are. */

@@ -4,7 +4,7 @@
 import { bytesOf, get } from "./api.js";
 import { decide, outcome } from "./decide.js";
 import { button, el, pill, section, setText } from "./dom.js";
-import { ago, bytes, count, line, milliseconds, NOTHING, plural, when } from "./format.js";
+import { ago, bytes, count, fault, milliseconds, NOTHING, plural, when } from "./format.js";
 import { STATE_KIND, TYPE_KIND } from "./letter_table.js";
 import { notices } from "./notice.js";
 import { formsOf } from "./payload.js";
@@ -13,6 +13,7 @@ import { Records } from "./records.js";
 import { href } from "./route.js";
 
 const POLL_MS = 3000;
+const ERROR_MAX = 4000;
 const EVENTS = {
 	attempt: "Attempt", dead: "Became a dead letter", reprocess: "To be sent again", returned: "Given up again", cancelled: "Taken back",
 	resolved: "Delivered", discarded: "Discarded",
@@ -86,7 +87,7 @@ export class Letter {
 		this.state.replaceChildren(pill(m.status, STATE_KIND[m.status] ?? "soft"), pill(m.error_type, TYPE_KIND[m.error_type] ?? "soft"));
 		this.inside.replaceChildren(...[
 			el("div", { class: "fault", "aria-label": "Last error", role: "group" },
-				m.error_status ? el("b", { text: String(m.error_status) }) : null, el("bdi", { text: m.error_message })),
+				el("bdi", { text: fault(m.error_status, m.error_message, ERROR_MAX) })),
 			el("div", { class: "columns" },
 				section("About it", [], this.facts(m)),
 				section("What happened", [], m.history_left_out > 0 && el("p", { class: "note", text: `${plural(m.history_left_out, "event")} in between left out` }), this.history(m.history))),
@@ -100,7 +101,7 @@ export class Letter {
 			["Stream", m.stream], ["Destination", m.destination], ["Message id", m.original_message_id, "mono"], ["Subject", m.original_subject],
 			["Kind", m.kind === "bundle" ? `bundle of ${plural(m.records, "record")}` : m.kind], ["Size", `${bytes(m.size)} (${count(m.size)} bytes)`],
 			["Content type", m.content_type], ["Method", m.method], ["User", m.user], ["Key", m.key, "mono"], ["Trace id", m.trace_id, "mono"],
-			["traceparent", m.traceparent, "mono"], ["Attempts", `${count(m.attempts)}, ${plural(m.reprocess_count, "time")} sent again`],
+			["traceparent", m.traceparent, "mono"], ["Attempts", `${count(m.attempts)}${m.reprocess_count > 0 ? `, ${plural(m.reprocess_count, "time")} sent again` : ""}`],
 			["Taken in", timeText(m.original_created_at)], ["Dead since", timeText(m.dlq_created_at)], ["Last attempt", timeText(m.last_retry_at)],
 			["Next attempt", m.next_retry_at && timeText(m.next_retry_at)], ["Decided", m.resolved_at && timeText(m.resolved_at)],
 			["Decided by", m.resolved_by], ["Reason", m.reason],
@@ -125,10 +126,10 @@ export class Letter {
 	history(events) {
 		return el("ol", { class: "history" }, events.map((e) => el("li", { class: EVENT_KIND[e.event === "attempt" && e.result === "delivered" ? "resolved" : e.event] ?? "soft" },
 			el("div", {}, el("b", { text: `${EVENTS[e.event] ?? e.event}${e.event === "attempt" && e.attempt ? ` ${e.attempt}` : ""}` }),
-				e.result && el("span", { text: ` ${e.result}` }), e.status ? el("span", { text: ` ${e.status}` }) : null,
-				e.event === "attempt" && e.duration_ms !== null && e.duration_ms !== undefined && el("span", { text: ` after ${milliseconds(e.duration_ms)}` })),
+				e.result && el("span", { text: ` ${e.result}` }),
+				e.duration_ms > 0 && el("span", { text: ` after ${milliseconds(e.duration_ms)}` })),
 			el("time", { datetime: e.time, title: e.time, text: timeText(e.time) }),
-			e.error && el("p", {}, el("bdi", { text: line(e.error, 2000) })),
+			(e.error || e.status) && el("p", {}, el("bdi", { text: fault(e.status, e.error, ERROR_MAX) })),
 			(e.operator || e.reason) && el("p", {}, e.operator && el("bdi", { class: "who", text: e.operator }), e.reason && el("bdi", { text: ` “${e.reason}”` })))));
 	}
 

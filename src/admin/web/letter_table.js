@@ -3,7 +3,7 @@
  * chooses the page. What is chosen stays so over pages.
  */
 import { el, pill } from "./dom.js";
-import { ago, bytes, count, line, plural, shortId, when } from "./format.js";
+import { ago, bytes, count, fault, line, plural, shortId, when } from "./format.js";
 import { Table } from "./table.js";
 
 export const STATE_KIND = { pending: "warn", reprocessing: "busy", resolved: "good", discarded: "soft" };
@@ -19,7 +19,7 @@ const COLUMNS = [
 	{ title: "Stream", className: "strong", text: (m) => m.stream },
 	{ title: "State", className: "state", text: (m) => m.status, show: (m, text) => pill(text, STATE_KIND[text] ?? "soft") },
 	{ title: "Type", className: "type", text: (m) => m.error_type, show: (m, text) => pill(text, TYPE_KIND[text] ?? "soft") },
-	{ title: "Error", className: "error", text: (m) => `${m.error_status ? `${m.error_status} ` : ""}${line(m.error_message)}`, show: (m, text) => el("bdi", { class: "clamp", title: text, text }) },
+	{ title: "Error", className: "error", text: (m) => fault(m.error_status, m.error_message), show: (m, text) => el("bdi", { class: "clamp", title: text, text }) },
 	{ title: "Attempts", className: "number fine", text: (m) => `${count(m.attempts)}${m.reprocess_count > 0 ? ` (${m.reprocess_count}× again)` : ""}` },
 	{ title: "Size", className: "number fine", text: sizeText },
 	{ title: "User", className: "user fine", text: (m) => line(m.user || "–", 60), show: (m, text) => el("bdi", { text }) },

@@ -5,7 +5,7 @@
 import { get } from "./api.js";
 import { LineChart } from "./chart.js";
 import { el, pill, section, setText } from "./dom.js";
-import { ago, bytes, count, decimal, duration, line, milliseconds, NOTHING, plural, shortId, when } from "./format.js";
+import { ago, bytes, count, decimal, duration, fault, line, milliseconds, NOTHING, plural, shortId, when } from "./format.js";
 import { Poll } from "./poll.js";
 import { KEPT_MS } from "./rates.js";
 import { href } from "./route.js";
@@ -102,8 +102,9 @@ export class Overview {
 			{ title: "Result", text: (d) => d.status, show: (d, text) => pill(text, DELIVERY_KIND[text] ?? "soft") },
 			{ title: "Attempt", className: "number", text: (d) => count(d.attempt) },
 			{ title: "Took", className: "number", text: (d) => milliseconds(d.processing_time_ms) },
-			{ title: "Error", className: "wide", text: (d) => (d.error_message ? line(`${d.error_status ? `${d.error_status} ` : ""}${d.error_message}`) : NOTHING) },
+			{ title: "Error", className: "wide", text: (d) => (d.error_message ? fault(d.error_status, d.error_message) : NOTHING) },
 			{ title: "Message", className: "mono", text: (d) => d.message_id, show: (d, text) => el("span", { title: text, text: shortId(text) }) },
+			{ title: "Trace", className: "mono", text: (d) => d.trace_id ?? NOTHING, show: (d, text) => el("span", { title: text, text: shortId(text) }) },
 		], (d) => `${d.message_id} ${d.attempt} ${d.created_at} ${d.status}`, "Nothing was delivered message by message yet.");
 	}
 
