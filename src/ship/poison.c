@@ -126,11 +126,15 @@ add(struct ship_stream *s, struct cellar *c, const struct poisoned *p)
 		    .length = p->size },
 		.list = c->has_list ? c->list.s : NULL,
 		.records = object };
+	int err;
 
 	if (object)
 		letter.why = "damaged on disk: it does not hold what its checksum is of";
 	id_text(p->id, letter.m.id);
-	return dlq_add(s->ship->dlq, &letter);
+	err = dlq_add(s->ship->dlq, &letter);
+	if (err == 0)
+		delivery_metrics_dead(&s->metrics.delivery, DLQ_POISON);
+	return err;
 }
 
 static int

@@ -283,6 +283,8 @@ give_up(struct shipment *h, const struct dlq_letter *letter)
 	log_event(LOG_ERROR, "ship", "given up: a dead letter now", LOG_STR("stream", conf->name),
 	    LOG_STR("destination", conf->sink->destination), LOG_STR("key", letter->key),
 	    LOG_I("attempts", letter->attempts), LOG_S("why", letter->why), LOG_ERR(err), LOG_END);
+	if (err == 0)
+		delivery_metrics_dead(&h->u->stream->metrics.delivery, letter->type);
 	return err ? err : settle(h, letter->id);
 }
 
@@ -300,6 +302,8 @@ shipment_end(struct shipment *h, int got, const struct dlq_letter *letter)
 	/* Known for good before anything else is made of it. */
 	if (h->counted)
 		err = ship_block(count_on_disk, h);
+	if (h->counted && !shipment_is_used_up(h))
+		delivery_metrics_retry(&h->u->stream->metrics.delivery);
 	if (err != 0 || !shipment_is_used_up(h))
 		return err;
 	err = give_up(h, letter);

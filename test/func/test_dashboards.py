@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 
+from lib.letters import Letters, wait_status
 from lib.metrics import promtool, scrape
 from lib.server import TOP
 from lib.wait import wait_until
@@ -49,3 +50,20 @@ def test_rate_limits_are_about_what_there_is(server):
     wait_until(lambda: scrape(sluice).find("sluice_limit_cells"), "the janitor has counted the cells")
     page = scrape(sluice)
     assert not [name for name in names if not page.find(name)]
+
+
+@pytest.fixture
+def letters(server):
+    made = Letters(server)
+    yield made
+    made.service.stop()
+
+
+def test_delivery_is_about_what_there_is(letters):
+    sluice = letters.start(http="dlq { rule 400 wait=100ms max=1000; }")
+    made = letters.make(sluice, "jobs", 400, 2)
+    letters.service.well = True
+    wait_status(sluice, made, "resolved")
+    names = {name for expr in queries(TOP / "conf/monitoring/grafana/dashboards/delivery.json") for name in re.findall(r"\b(?:sluice|dlq|message)_[a-z_]+\b", expr)}
+    assert len(names) >= 10, names
+    wait_until(lambda: not [name for name in names if not scrape(sluice).find(name)], lambda: f"all are shown: {[n for n in names if not scrape(sluice).find(n)]}")
