@@ -8,10 +8,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ship/bundle.h"
-#include "spool/keys.h"
 #include "ship/path.h"
 #include "spool/idem_priv.h"
 #include "spool/idem_sweep.h"
+#include "spool/keys.h"
 #include "unit/tmp.h"
 
 #include "unit/segments.h"
