@@ -76,17 +76,16 @@ static int
 store(struct http_request *r, const struct ingest_conf *conf, struct spool_record *record,
     struct claim *claim)
 {
-	struct spool_place place;
 	int err;
 
 	if (record->body.n == 0 && conf->stream->mode != STREAM_MESSAGE)
 		return OK;
-	record->place = &place;
 	claim_pass(claim);
 	err = spool_append(spools_get(conf->stream), record);
 	spools_note(conf->stream, err);
 	if (err == 0)
-		ingest_record_stored(r, message_id(place.segment, place.number, record->attrs));
+		ingest_record_stored(
+		    r, message_id(record->place->segment, record->place->number, record->attrs));
 	return err;
 }
 
@@ -94,7 +93,8 @@ store(struct http_request *r, const struct ingest_conf *conf, struct spool_recor
 static int
 take(struct http_request *r, const struct ingest_conf *conf, struct claim *claim, uint64_t *bytes)
 {
-	struct spool_record record = { .user = r->user };
+	struct spool_place place;
+	struct spool_record record = { .user = r->user, .place = &place };
 	int err = ingest_attrs(r, conf, claim, &record.attrs);
 
 	if (err == 0)
