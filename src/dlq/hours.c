@@ -33,6 +33,8 @@ grow(struct dlq *d)
 static void
 drop_oldest(struct dlq *d, size_t n)
 {
+	if (n == 0)
+		return;
 	memmove(d->hours, d->hours + n, (d->n_hours - n) * sizeof(*d->hours));
 	d->n_hours -= n;
 }
