@@ -1,5 +1,6 @@
 /*
- * See smtp_dialogue.h: which answer leads to which command. What a refusal means is in smtp_outcome.c.
+ * See smtp_dialogue.h: bytes to answers, and from the message to its verdict. How a session gets ready for messages is in smtp_session.c, what a refusal
+ * means in smtp_outcome.c.
  */
 #include "sink/smtp_dialogue.h"
 
@@ -7,9 +8,9 @@
 
 #include "base/hash.h"
 #include "sink/smtp_outcome.h"
+#include "sink/smtp_session.h"
 
-/* What each step is called where it failed. */
-static const char *const doing[] = {
+const char *const smtp_doing[] = {
 	[SMTP_GREETING] = "greeting",
 	[SMTP_EHLO] = "EHLO",
 	[SMTP_HELO] = "HELO",
@@ -52,8 +53,8 @@ smtp_dialogue_fini(struct smtp_dialogue *d)
 
 /* ---- ends ---- */
 
-static void
-end(struct smtp_dialogue *d, enum sink_outcome outcome, int code, const char *why)
+void
+smtp_end(struct smtp_dialogue *d, enum sink_outcome outcome, int code, const char *why)
 {
 	d->verdict.outcome = outcome;
 	d->verdict.code = code;
@@ -72,9 +73,10 @@ smtp_dialogue_fail(struct smtp_dialogue *d, int err, const char *what)
 	if (d->step == SMTP_IDLE || d->step == SMTP_HANDSHAKE)
 		snprintf(why, sizeof(why), "%s", what ? what : err_text(err));
 	else
-		snprintf(why, sizeof(why), "%s (%s)", what ? what : err_text(err), doing[d->step]);
+		snprintf(
+		    why, sizeof(why), "%s (%s)", what ? what : err_text(err), smtp_doing[d->step]);
 	d->lost = err == ERR_CLOSED;
-	end(d, classify_error(err), 0, why);
+	smtp_end(d, classify_error(err), 0, why);
 }
 
 /* The last reply, as a text for people; of a recipient's refusal with his address. */
@@ -88,8 +90,8 @@ describe(const struct smtp_dialogue *d, char *why, size_t cap)
 	classify_why(why, cap, d->reply.code, str_make(d->reply.text, d->reply.text_n), STR(""));
 	n = strlen(why);
 	if (d->step != SMTP_TEXT && n + to.n + 20 < cap)
-		snprintf(
-		    why + n, cap - n, " (%s%s%.*s)", doing[d->step], rcpt ? " " : "", STR_ARG(to));
+		snprintf(why + n, cap - n, " (%s%s%.*s)", smtp_doing[d->step], rcpt ? " " : "",
+		    STR_ARG(to));
 }
 
 static enum sink_outcome
@@ -99,14 +101,13 @@ judge(const struct smtp_dialogue *d)
 	    smtp_enhanced(str_make(d->reply.text, d->reply.text_n)));
 }
 
-/* A reply that ends the session. */
-static void
-refused(struct smtp_dialogue *d)
+void
+smtp_refused(struct smtp_dialogue *d)
 {
 	char why[sizeof(d->verdict.why)];
 
 	describe(d, why, sizeof(why));
-	end(d, judge(d), d->reply.code, why);
+	smtp_end(d, judge(d), d->reply.code, why);
 }
 
 /* The message's fate is known; the session lives. */
@@ -133,83 +134,13 @@ note_refusal(struct smtp_dialogue *d)
 
 /* ---- commands ---- */
 
-/* What is in d->out is to be sent, and then an answer to be waited for. */
-static void
-ask(struct smtp_dialogue *d, enum smtp_step step)
+void
+smtp_ask(struct smtp_dialogue *d, enum smtp_step step)
 {
 	d->step = step;
 	d->want = SMTP_WANT_WRITE;
 	if (buf_failed(&d->out))
 		smtp_dialogue_fail(d, buf_failed(&d->out), NULL);
-}
-
-static void
-say_hello(struct smtp_dialogue *d, enum smtp_step step)
-{
-	memset(&d->offers, 0, sizeof(d->offers));
-	buf_printf(&d->out, "%s %.*s\r\n", doing[step], STR_ARG(d->policy->helo));
-	ask(d, step);
-}
-
-static void
-put_base64_line(struct smtp_dialogue *d, struct str s)
-{
-	buf_put_base64(&d->out, s.p, s.n);
-	buf_puts(&d->out, "\r\n");
-}
-
-static void
-auth_plain(struct smtp_dialogue *d, const char *command)
-{
-	char secret[sizeof(*d->login) + 2];
-	int n =
-	    snprintf(secret, sizeof(secret), "%c%s%c%s", 0, d->login->user, 0, d->login->password);
-
-	buf_puts(&d->out, command);
-	put_base64_line(d, str_make(secret, (size_t)n));
-	wipe(secret, sizeof(secret));
-	ask(d, SMTP_AUTH_PLAIN);
-}
-
-static void
-begin_auth(struct smtp_dialogue *d)
-{
-	if (!d->tls && !d->policy->insecure_auth) {
-		end(d, SINK_HELD, 0,
-		    "the password is not sent without TLS, which the server does not offer");
-	} else if (d->offers.auth_plain) {
-		auth_plain(d, "AUTH PLAIN ");
-	} else if (d->offers.auth_login) {
-		buf_puts(&d->out, "AUTH LOGIN\r\n");
-		ask(d, SMTP_AUTH_LOGIN);
-	} else {
-		end(d, SINK_HELD, 0, "the server offers neither AUTH PLAIN nor AUTH LOGIN");
-	}
-}
-
-static void
-get_ready(struct smtp_dialogue *d)
-{
-	d->step = SMTP_IDLE;
-	d->want = SMTP_READY;
-}
-
-/* The server's offers are known. */
-static void
-go_on(struct smtp_dialogue *d)
-{
-	bool must = d->policy->starttls == SMTP_TLS_REQUIRED;
-
-	if (!d->tls && d->policy->starttls != SMTP_TLS_OFF && d->offers.starttls) {
-		buf_puts(&d->out, "STARTTLS\r\n");
-		ask(d, SMTP_STARTTLS);
-	} else if (!d->tls && must) {
-		end(d, SINK_HELD, 0, "the server does not offer STARTTLS");
-	} else if (d->login != NULL) {
-		begin_auth(d);
-	} else {
-		get_ready(d);
-	}
 }
 
 static void
@@ -240,7 +171,7 @@ ask_mail(struct smtp_dialogue *d)
 	for (unsigned i = 0; d->offers.pipelining && i < d->envelope->n_to; i++)
 		put_rcpt(d, i);
 	d->dirty = true;
-	ask(d, SMTP_MAIL);
+	smtp_ask(d, SMTP_MAIL);
 }
 
 /* False, with the verdict, where the server has said beforehand that it will not take it. */
@@ -275,75 +206,10 @@ smtp_dialogue_send(struct smtp_dialogue *d, const struct smtp_envelope *e)
 		return;
 	}
 	buf_puts(&d->out, "RSET\r\n");
-	ask(d, SMTP_RSET);
+	smtp_ask(d, SMTP_RSET);
 }
 
 /* ---- answers ---- */
-
-static void
-note_offer(void *arg, unsigned number, struct str text)
-{
-	struct smtp_dialogue *d = arg;
-	struct smtp_offers *o = &d->offers;
-	struct str word = str_split(&text, ' ');
-
-	if (d->step != SMTP_EHLO || number == 0)
-		return;
-	o->starttls |= str_ieq(word, STR("STARTTLS"));
-	o->pipelining |= str_ieq(word, STR("PIPELINING"));
-	o->eight_bit |= str_ieq(word, STR("8BITMIME"));
-	o->utf8 |= str_ieq(word, STR("SMTPUTF8"));
-	if (str_ieq(word, STR("SIZE"))) {
-		o->size = true;
-		if (text.p == NULL || str_to_u64(str_trim(text), &o->size_max))
-			o->size_max = 0;
-	}
-	if (str_ieq(word, STR("AUTH")) || str_ieq(str_sub(word, 0, 5), STR("AUTH="))) {
-		struct str first = str_from(word, 5);
-
-		o->auth_plain |= str_ieq(first, STR("PLAIN"));
-		o->auth_login |= str_ieq(first, STR("LOGIN"));
-		while (text.p != NULL) {
-			word = str_split(&text, ' ');
-			o->auth_plain |= str_ieq(word, STR("PLAIN"));
-			o->auth_login |= str_ieq(word, STR("LOGIN"));
-		}
-	}
-}
-
-static void
-on_hello(struct smtp_dialogue *d)
-{
-	bool unknown = d->step == SMTP_EHLO && d->reply.code >= 500;
-
-	if (d->reply.code == 250)
-		go_on(d);
-	else if (unknown && d->policy->starttls != SMTP_TLS_REQUIRED && d->login == NULL)
-		say_hello(d, SMTP_HELO); /* which offers nothing */
-	else
-		refused(d);
-}
-
-static void
-on_auth(struct smtp_dialogue *d)
-{
-	int code = d->reply.code;
-
-	if (code == 235 && (d->step == SMTP_AUTH_PLAIN || d->step == SMTP_AUTH_PASSWORD)) {
-		get_ready(d);
-	} else if (code == 334 && d->step == SMTP_AUTH_PLAIN && !d->asked_again) {
-		d->asked_again = true; /* it wants it on a line of its own */
-		auth_plain(d, "");
-	} else if (code == 334 && d->step == SMTP_AUTH_LOGIN) {
-		put_base64_line(d, str_of(d->login->user));
-		ask(d, SMTP_AUTH_USER);
-	} else if (code == 334 && d->step == SMTP_AUTH_USER) {
-		put_base64_line(d, str_of(d->login->password));
-		ask(d, SMTP_AUTH_PASSWORD);
-	} else {
-		refused(d);
-	}
-}
 
 /* All recipients have their answers: the message goes to all of them or to none. */
 static void
@@ -354,7 +220,7 @@ on_recipients(struct smtp_dialogue *d)
 		return;
 	}
 	buf_puts(&d->out, "DATA\r\n");
-	ask(d, SMTP_DATA);
+	smtp_ask(d, SMTP_DATA);
 }
 
 static void
@@ -369,7 +235,7 @@ on_rcpt(struct smtp_dialogue *d)
 		on_recipients(d);
 	} else if (!d->offers.pipelining) {
 		put_rcpt(d, d->answered);
-		ask(d, SMTP_RCPT);
+		smtp_ask(d, SMTP_RCPT);
 	}
 }
 
@@ -387,7 +253,7 @@ on_mail(struct smtp_dialogue *d)
 		conclude(d);
 	} else {
 		put_rcpt(d, 0);
-		ask(d, SMTP_RCPT);
+		smtp_ask(d, SMTP_RCPT);
 	}
 }
 
@@ -396,7 +262,7 @@ on_data(struct smtp_dialogue *d)
 {
 	if (d->reply.code == 354) {
 		d->text_sent = true;
-		ask(d, SMTP_TEXT);
+		smtp_ask(d, SMTP_TEXT);
 		return;
 	}
 	note_refusal(d);
@@ -413,25 +279,6 @@ on_text(struct smtp_dialogue *d)
 	d->verdict.code = d->reply.code;
 	d->dirty = false;
 	conclude(d);
-}
-
-static void
-on_starttls(struct smtp_dialogue *d)
-{
-	if (d->reply.code != 220) {
-		refused(d);
-		return;
-	}
-	d->step = SMTP_HANDSHAKE;
-	d->want = SMTP_WANT_TLS;
-}
-
-void
-smtp_dialogue_secured(struct smtp_dialogue *d)
-{
-	assert(d->want == SMTP_WANT_TLS);
-	d->tls = true;
-	say_hello(d, SMTP_EHLO);
 }
 
 /* Neither yes nor no: what follows would be guesswork. */
@@ -456,41 +303,22 @@ static void
 on_reply(struct smtp_dialogue *d)
 {
 	if (d->reply.code == 421) {
-		refused(d); /* the server closes the connection */
+		smtp_refused(d); /* the server closes the connection */
 		return;
 	}
 	if (is_out_of_place(d)) {
 		char why[sizeof(d->verdict.why)];
 
 		describe(d, why, sizeof(why));
-		end(d, SINK_AGAIN, d->reply.code, why);
+		smtp_end(d, SINK_AGAIN, d->reply.code, why);
 		return;
 	}
 	switch (d->step) {
-	case SMTP_GREETING:
-		if (d->reply.code == 220)
-			say_hello(d, SMTP_EHLO);
-		else
-			refused(d);
-		break;
-	case SMTP_EHLO:
-	case SMTP_HELO:
-		on_hello(d);
-		break;
-	case SMTP_STARTTLS:
-		on_starttls(d);
-		break;
-	case SMTP_AUTH_PLAIN:
-	case SMTP_AUTH_LOGIN:
-	case SMTP_AUTH_USER:
-	case SMTP_AUTH_PASSWORD:
-		on_auth(d);
-		break;
 	case SMTP_RSET:
 		if (d->reply.code == 250)
 			ask_mail(d);
 		else
-			refused(d);
+			smtp_refused(d);
 		break;
 	case SMTP_MAIL:
 		on_mail(d);
@@ -504,7 +332,8 @@ on_reply(struct smtp_dialogue *d)
 	case SMTP_TEXT:
 		on_text(d);
 		break;
-	default: /* nothing is waited for */
+	default:
+		smtp_session_reply(d);
 		break;
 	}
 }
@@ -550,7 +379,7 @@ smtp_dialogue_take(struct smtp_dialogue *d, struct str in)
 			on_excess(d);
 			return;
 		}
-		used = smtp_reply_take(&d->reply, in, note_offer, d);
+		used = smtp_reply_take(&d->reply, in, smtp_session_line, d);
 		if (used < 0) {
 			smtp_dialogue_fail(d, ERR_PROTOCOL,
 			    used == ERR_TOO_LARGE ? "the server's answer does not end"

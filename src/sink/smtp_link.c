@@ -311,6 +311,8 @@ link_new(struct smtp_sink *s, int64_t deadline, struct smtp_verdict *verdict)
 			link_free(l);
 			l = NULL;
 		}
+	} else if (job != NULL) {
+		snprintf(verdict->why, sizeof(verdict->why), "%s", err_text(ERR_NOMEM));
 	}
 	if (job != NULL)
 		wipe(job, sizeof(*job));
