@@ -55,11 +55,11 @@ struct message_stream {
 	bool wants_room;   /* and there was, or may be, more to read */
 	bool reconciled;   /* the journal knows no segments but those that are there */
 	bool all_read;     /* as of the last pass */
-	bool empty;        /* and nothing is left of it on disk */
 	bool idle;         /* as told last */
 	unsigned failures; /* of the disk, in a row */
 	int64_t unloaded;  /* monotonic: when memory was last taken from those that wait */
-	struct message *read[MESSAGE_READ_MAX];
+	struct message *read[MESSAGE_READ_MAX]; /* to be filled in */
+	unsigned n_read;
 	struct message_purge *purge;
 	struct waitq purged;
 

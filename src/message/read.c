@@ -64,17 +64,24 @@ has_memory(struct message_stream *s)
 	return !chunks_full(&s->chunks);
 }
 
-/* Messages to be filled in, as many as there is room for. */
+/* Messages to be filled in, as many as there is room for. Those that were not needed the last time are at hand. */
 static unsigned
 get_room(struct message_stream *s)
 {
-	unsigned n = 0;
+	struct message *m;
 
 	if ((s->queue.counts[MESSAGE_READY] >= AHEAD && !s->purge) || !has_memory(s))
 		return 0;
-	while (n < MESSAGE_READ_MAX && (s->read[n] = queue_get_extra(&s->queue, s->n_letters)))
-		n++;
-	return n;
+	while (s->n_read < MESSAGE_READ_MAX && (m = queue_get_extra(&s->queue, s->n_letters)))
+		s->read[s->n_read++] = m;
+	return s->n_read;
+}
+
+static void
+return_room(struct message_stream *s)
+{
+	while (s->n_read > 0)
+		queue_return(&s->queue, s->read[--s->n_read]);
 }
 
 /* ---- what was read ---- */
@@ -158,13 +165,13 @@ read_ahead(struct message_stream *s)
 	s->no_room = n == 0;
 	s->wants_room = n == 0 || tail_has_more(s->tail);
 	s->all_read = n > 0 && tail_is_read(s->tail);
-	for (unsigned i = 0; i < n; i++)
-		if ((int)i < got)
-			accept(s, s->read[i], now);
-		else
-			queue_return(&s->queue, s->read[i]);
-	if (got > 0)
+	for (int i = 0; i < got; i++)
+		accept(s, s->read[i], now);
+	if (got > 0) {
+		s->n_read -= (unsigned)got;
+		memmove(s->read, s->read + got, s->n_read * sizeof(s->read[0]));
 		send_wake(s, (unsigned)got);
+	}
 	if (s->all_read && !s->reconciled)
 		reconcile(s);
 	return got;
@@ -197,18 +204,24 @@ sweep(struct message_stream *s)
 	return MIN(got, 0);
 }
 
+/* Not as soon as there is nothing to do: the next record may come the moment after. */
+static void
+give_back_memory(struct message_stream *s)
+{
+	return_room(s);
+	tail_rest(s->tail);
+	queue_trim(&s->queue);
+	chunks_trim(&s->chunks);
+}
+
 static void
 tell_idle(struct message_stream *s)
 {
 	bool idle;
 
-	s->empty = s->all_read && tail_is_empty(s->tail);
-	idle = s->empty && records_in_queue(s) == 0;
-	if (idle) {
-		tail_rest(s->tail);
-		queue_trim(&s->queue);
-		chunks_trim(&s->chunks);
-	}
+	idle = s->all_read && tail_is_empty(s->tail) && records_in_queue(s) == 0;
+	if (idle && s->idle)
+		give_back_memory(s);
 	if (idle == s->idle)
 		return;
 	s->idle = idle;

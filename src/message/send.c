@@ -220,11 +220,10 @@ delivered(struct sender *me, struct message *m)
 
 /* Nothing is counted. Behind the others, so that the next probe is another one. */
 static void
-hold(struct sender *me, struct message *m)
+put_back(struct sender *me, struct message *m)
 {
 	struct message_stream *s = me->stream;
 
-	not_answered(me, true);
 	log_failed(me, "message is held", MAX(s->breaker.open_until - clock_mono(), 0));
 	send_journal(me, m, JOURNAL_HELD, str_of(me->r.why));
 	queue_again(&s->queue, m);
@@ -275,12 +274,15 @@ again(struct sender *me, struct message *m)
 		letter_bury(me, m, DLQ_TRANSIENT);
 		return;
 	}
-	wait = MAX(send_wait(s, MAX(m->tries, 1u)), asked);
+	if (!counts) {
+		put_back(me, m);
+		return;
+	}
+	wait = MAX(send_wait(s, m->tries), asked);
 	log_failed(me, "delivery failed", wait);
-	send_journal(me, m, counts ? JOURNAL_RETRY : JOURNAL_HELD, str_of(me->r.why));
+	send_journal(me, m, JOURNAL_RETRY, str_of(me->r.why));
 	file_crash_point("message.retry");
-	if (counts)
-		delivery_metrics_retry(&s->metrics);
+	delivery_metrics_retry(&s->metrics);
 	queue_wait(&s->queue, m, now + wait);
 }
 
@@ -344,7 +346,8 @@ attempt(struct sender *me, struct message *m)
 		delivered(me, m);
 		break;
 	case SINK_HELD:
-		hold(me, m);
+		not_answered(me, true);
+		put_back(me, m);
 		break;
 	case SINK_PERMANENT:
 		refused(me, m, DLQ_PERMANENT);

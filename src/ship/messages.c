@@ -62,6 +62,7 @@ changed(void *arg)
 {
 	struct ship_stream *s = arg;
 
+	messages_refresh(s); /* who asks how many wait hears at once that none does */
 	ship_stream_idle(s, s->messages != NULL && message_is_idle(s->messages) && !s->rescan);
 }
 

@@ -1,5 +1,6 @@
 """Delivery of single records to a service: retries, what cannot be delivered, the breaker, order, restarts and kills, stopping with work left."""
 
+import json
 import os
 import signal
 import time
@@ -7,6 +8,7 @@ import time
 import psutil
 import pytest
 
+from lib.admin import api
 from lib.metrics import scrape
 from lib.scripted import garbage, hang, slow, status
 from lib.wait import PATIENCE, wait_until
@@ -396,4 +398,77 @@ def test_long_backlog_is_not_held_in_memory(queue, worker):
     worker.wait_accepted(301)
     assert sorted(ids(worker.accepted[1:])) == sorted(told)
     wait_empty(sluice)
+    assert sluice.stop() == 0
+
+
+# ---- what operators do
+
+
+def letters(sluice, count):
+    """The dead letters, once there are so many."""
+    return wait_until(
+        lambda: (found := api(sluice, "/api/dlq/messages").json)["total"] == count and found["messages"],
+        lambda: f"{count} dead letters\n{sluice.tail()}",
+    )
+
+
+@pytest.mark.sanitize
+def test_dead_letters_are_sent_again_as_they_came(queue, worker):
+    sluice = queue()
+    sent = {os.urandom(30): "text/x-job", os.urandom(400_000): "image/png"}
+    worker.script(status(422), times=2)
+    told = {post(sluice, body, user="ann", Content_Type=type): body for body, type in sent.items()}
+    found = letters(sluice, 2)
+    assert {m["original_message_id"] for m in found} == set(told) and {m["status"] for m in found} == {"pending"}
+    wait_empty(sluice)
+    wish = {"message_ids": [m["id"] for m in found], "operator": "ann", "reason": "mended"}
+    assert api(sluice, "/api/dlq/reprocess", "POST", json.dumps(wish).encode()).status == 202
+    arrived = worker.wait_accepted(2)
+    assert {r.headers["idempotency-key"]: r.body for r in arrived} == told
+    assert {r.body: r.headers["content-type"] for r in arrived} == sent and attempts(arrived) == [2, 2]
+    wait_until(lambda: {m["status"] for m in letters(sluice, 2)} == {"resolved"}, "both are resolved")
+    assert sluice.stop() == 0
+
+
+def test_letter_that_fails_again_is_a_letter_again(queue, worker):
+    sluice = queue()
+    worker.script(status(500), times=8)
+    post(sluice, "x")
+    [letter] = letters(sluice, 1)
+    assert (letter["error_type"], letter["attempts"], letter["retry_count"]) == ("transient", 4, 3)
+    assert api(sluice, "/api/dlq/reprocess", "POST", json.dumps({"message_ids": [letter["id"]], "reason": "try"}).encode()).status == 202
+    worker.wait_seen(8)
+    again = wait_until(lambda: (m := letters(sluice, 1)[0])["status"] == "pending" and m, "it is pending again")
+    assert (again["attempts"], again["reprocess_count"]) == (8, 1)
+    assert attempts(worker.requests) == list(range(1, 9))
+
+
+def test_log_of_deliveries(queue, worker):
+    sluice = queue()
+    worker.script(status(503, b"busy"), times=1)
+    id = post(sluice, "x", traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    worker.wait_accepted(1)
+    wait_empty(sluice)
+    rows = api(sluice, f"/api/deliveries?stream=jobs&message_id={id}").json["deliveries"]
+    assert [(r["status"], r["attempt"]) for r in rows] == [("success", 2), ("retry", 1)]
+    assert rows[1]["error_status"] == 503 and "busy" in rows[1]["error_message"]
+    assert {r["trace_id"] for r in rows} == {"4bf92f3577b34da6a3ce929d0e0e4736"} and {r["message_id"] for r in rows} == {id}
+
+
+def test_purge_drops_what_waits_on_record(queue, worker):
+    sluice = queue(directives="breaker failures=1 open=100ms; retry initial=20ms; concurrency 1;")
+    worker.stop()
+    told = [post(sluice, i) for i in range(50)]
+    wait_until(lambda: breaker(sluice) != 0, "the breaker is open")
+    wish = {"stream": "jobs", "operator": "ann", "reason": "test data"}
+    purged = api(sluice, "/api/spool/purge", "POST", json.dumps(wish).encode()).json["purged"]
+    assert purged >= 49
+    worker.start()
+    new = post(sluice, "new")
+    wait_until(lambda: new in ids(worker.accepted), "the new one arrives")
+    wait_empty(sluice)
+    assert len(worker.accepted) == 51 - purged
+    rows = api(sluice, "/api/deliveries?stream=jobs&status=purged&limit=100").json["deliveries"]
+    assert len(rows) == purged and {r["message_id"] for r in rows} <= set(told)
+    assert all("ann" in r["error_message"] and "test data" in r["error_message"] for r in rows)
     assert sluice.stop() == 0
