@@ -1,5 +1,6 @@
 /*
- * A closed-loop producer: N records over C connections, one record a request, each connection waiting until its record is durable before it sends the next.
+ * A closed-loop producer: N records over C connections, the same share each, one record a request; a connection waits until its record is durable before it sends
+ * the next.
  *
  *	feed http PORT CONNECTIONS RECORDS BODY-FILE PATH...     POST; connection i takes path i modulo their number
  *	feed redis PORT CONNECTIONS RECORDS BODY-FILE STREAM     XADD STREAM * r BODY
@@ -23,8 +24,8 @@ static struct {
 	struct addr addr;
 	const char *end, *good; /* of an answer, and what a good one starts with */
 	struct buf *requests;   /* one a path */
-	unsigned paths;
-	uint64_t left;
+	unsigned paths, connections;
+	uint64_t records;
 } feed;
 
 static void
@@ -57,17 +58,17 @@ one_record(struct conn *c, const struct buf *request)
 static void
 producer(void *arg)
 {
-	const struct buf *request = &feed.requests[(uintptr_t)arg % feed.paths];
+	uintptr_t i = (uintptr_t)arg;
+	const struct buf *request = &feed.requests[i % feed.paths];
+	uint64_t share = feed.records / feed.connections + (i < feed.records % feed.connections);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	struct conn c;
 
 	if (fd < 0 || (connect(fd, &feed.addr.u.sa, feed.addr.len) && errno != EINPROGRESS) ||
 	    conn_init(&c, fd, NULL))
 		give_up("connect failed", "");
-	while (feed.left > 0) {
-		feed.left--;
+	while (share-- > 0)
 		one_record(&c, request);
-	}
 	conn_close(&c);
 }
 
@@ -94,7 +95,6 @@ int
 main(int argc, char **argv)
 {
 	bool redis = argc > 1 && strcmp(argv[1], "redis") == 0;
-	unsigned connections;
 	struct str body;
 	char *text, where[32];
 	int64_t began;
@@ -106,8 +106,8 @@ main(int argc, char **argv)
 	    file_read_all(argv[5], 1 << 20, &text, &body.n))
 		give_up("port or body file:", argv[5]);
 	body.p = text;
-	connections = (unsigned)atoi(argv[3]);
-	feed.left = strtoull(argv[4], NULL, 10);
+	feed.connections = (unsigned)atoi(argv[3]);
+	feed.records = strtoull(argv[4], NULL, 10);
 	feed.good = redis ? "$" : "HTTP/1.1 2";
 	feed.end = redis ? "\r\n" : "\r\n\r\n";
 	feed.paths = (unsigned)argc - 6;
@@ -117,7 +117,7 @@ main(int argc, char **argv)
 	if (loop_init(NULL))
 		give_up("no loop", "");
 	began = clock_mono();
-	for (uintptr_t i = 0; i < connections; i++)
+	for (uintptr_t i = 0; i < feed.connections; i++)
 		if (task_go("producer", producer, (void *)i, NULL))
 			give_up("no task", "");
 	loop_run_until_idle();
