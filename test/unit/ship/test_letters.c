@@ -105,6 +105,13 @@ inspect(struct place *p, struct dlq *d)
 	return true;
 }
 
+static bool
+inspect_not_read(struct place *p, struct dlq *d)
+{
+	(void)look(p, d, -1, false);
+	return true;
+}
+
 /* Until none is on its way, and none is to be sent. */
 static bool
 wait_ended(const struct place *p, struct dlq *d)
@@ -326,6 +333,88 @@ counts_read_back(void **state)
 	tmp_fini(&tmp);
 }
 
+/* ---- poison ---- */
+
+static const char *
+only_file(const struct place *p, const char *sub)
+{
+	static struct path path, folder;
+	struct dirent *e;
+	DIR *d = opendir(path_join(&folder, p->dir, NULL, sub));
+
+	path.s[0] = '\0';
+	while (d != NULL && (e = readdir(d)) != NULL)
+		if (e->d_type == DT_REG)
+			path_join(&path, folder.s, NULL, e->d_name);
+	if (d != NULL)
+		closedir(d);
+	return path.s;
+}
+
+static bool
+check_poison(struct place *p, struct dlq *d)
+{
+	struct dlq_filter f = { .state = DLQ_PENDING, .type = DLQ_POISON };
+	struct looking l = { .p = p, .d = d };
+	struct dlq_files files;
+
+	return dlq_list(d, &f, 0, 10, look_at, &l) == 1 &&
+	       dlq_find_files(d, l.ids[0], &files) == 0 && access(files.file, F_OK) == 0;
+}
+
+/* It is the planner's to make the letter, so that is waited for. */
+static bool
+wait_poison(struct place *p, struct dlq *d)
+{
+	int64_t end = clock_mono() + p->patience;
+
+	while (!check_poison(p, d))
+		if (clock_mono() > end || task_sleep_until(clock_mono() + NS_PER_MS) != 0)
+			return false;
+	return true;
+}
+
+static bool
+discard_poison(struct place *p, struct dlq *d)
+{
+	struct dlq_filter f = { .state = DLQ_PENDING, .type = -1 };
+	struct looking l = { .p = p, .d = d };
+	int result = -1;
+
+	(void)dlq_list(d, &f, 0, 10, look_at, &l);
+	return l.n == 1 && dlq_discard(d, l.ids, 1, &decision, &result) == 0 && result == 0;
+}
+
+/* A segment with a record that does not hold: the others arrive, it is shown, and gone once it is discarded; an object likewise. */
+static void
+damaged_files_are_poison(void **state)
+{
+	(void)state;
+	for (int mode = STREAM_BUNDLE; mode <= STREAM_OBJECT; mode++) {
+		struct place *p = with(mode, 1, 0);
+		struct path path;
+		int fd;
+
+		strcpy(path.s, only_file(p, ""));
+		fd = open(path.s, O_RDWR);
+		assert_int_equal(pwrite(fd, "X", 1, SEGMENT_HEADER_LEN + SEGMENT_FRAME_LEN + 2), 1);
+		close(fd);
+		place_add(p, LIFE_HOUR + 7200 * NS_PER_S, 1, "");
+		assert_int_equal(live(p, wait_poison), 0);
+		assert_int_equal(model_count(p->m, 0), 0);
+		assert_int_equal(model_count(p->m, 1), 1);
+		assert_int_equal(place_files(p, "corrupt"), 1);
+		/* Once, however often it is looked at. */
+		assert_int_equal(live(p, wait_poison), 0);
+		assert_int_equal(live(p, discard_poison), 0);
+		assert_int_equal(live(p, inspect_not_read), 0);
+		assert_int_equal(place_files(p, "corrupt"), 0);
+		assert_int_equal(p->m->letters[DLQ_DISCARDED], 1);
+		assert_int_equal(p->m->letters[DLQ_PENDING], 0);
+		place_free(p);
+	}
+}
+
 /* ---- among faults ---- */
 
 static void
@@ -437,6 +526,7 @@ main(void)
 		cmocka_unit_test(discarded_ones_are_gone),
 		cmocka_unit_test(an_outage_fills_no_letters),
 		cmocka_unit_test(counts_read_back),
+		cmocka_unit_test(damaged_files_are_poison),
 		TEST(attempts_outlast_a_restart),
 		TEST(killed_at_each_point),
 		TEST(killed_before_a_call),
