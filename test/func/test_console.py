@@ -8,6 +8,7 @@ import pytest
 
 from lib.admin import api, new_key
 from lib.console import Console
+from lib.ports import free_port
 from lib.wait import wait_until
 
 PHONE = {"width": 360, "height": 740}
@@ -122,6 +123,16 @@ def test_server_away_and_back(sluice, keys, console):
     c.notice("answers again")
     c.page.wait_for_selector(".live[data-state=good]")
     assert c.page.locator(".banner").is_hidden()
+    c.assert_clean()
+
+
+def test_behind_a_proxy_that_moves_it(sluice, keys, console, nginx):
+    port = free_port()
+    nginx(port, http=f"server {{ listen 127.0.0.1:{port}; location /ops/gate/ {{ proxy_pass {sluice.url}/console/; }} }}")
+    c = console()
+    c.enter(sluice, "/ops/gate/", keys[0], url=f"http://127.0.0.1:{port}")
+    c.row("Streams", "usage").wait_for()
+    assert all("/ops/gate/" in url for url in c.asked)
     c.assert_clean()
 
 

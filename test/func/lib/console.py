@@ -6,9 +6,10 @@ from lib.browser import Watched
 class Console(Watched):
     """The console, opened with a key."""
 
-    def enter(self, sluice, path="/console/", key=None, keep=False):
-        self.url, self.key = sluice.url, key
-        answer = self.page.goto(sluice.url + path)
+    def enter(self, sluice, path="/console/", key=None, keep=False, url=None):
+        """url: where the server is to be found for the browser, if not at its own address."""
+        self.url, self.key = url or sluice.url, key
+        answer = self.page.goto(self.url + path)
         self.page.wait_for_selector("form.login")
         if key:
             self.log_in(key, keep)
