@@ -190,10 +190,16 @@ letter_damage(struct message_stream *s, const struct tail_damage *d)
 
 /* ---- from the dead letters ---- */
 
+int64_t
+letter_next(const struct message_stream *s)
+{
+	return s->draining || s->n_letters >= MESSAGE_LETTERS ? CLOCK_NEVER : s->letters_at;
+}
+
 bool
 letter_due(const struct message_stream *s, int64_t now)
 {
-	return s->letters_at <= now && !s->draining && s->n_letters < MESSAGE_LETTERS;
+	return letter_next(s) <= now;
 }
 
 static void

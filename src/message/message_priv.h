@@ -113,7 +113,8 @@ void letter_delivered(struct sender *me, struct message *m);
 void letter_resume(struct sender *me, struct message *m);
 /* A stretch of a segment that cannot be read. 0 once that is on record, or an error. Parks. */
 int letter_damage(struct message_stream *s, const struct tail_damage *d);
-/* Is there one to be sent again, as far as is known? */
+/* When there may be one to be sent again; monotonic, CLOCK_NEVER: none will, until somebody tells, or one that is here is done. */
+int64_t letter_next(const struct message_stream *s);
 bool letter_due(const struct message_stream *s, int64_t now);
 /* Takes it: sending, in the queue. NULL: there is none after all. Never parks. */
 struct message *letter_take(struct message_stream *s, int64_t now);

@@ -52,8 +52,7 @@ set_timer(struct message_stream *s, int64_t now)
 {
 	int64_t at = s->queue.counts[MESSAGE_READY] > 0 ? now : queue_next(&s->queue);
 
-	if (!s->draining)
-		at = MIN(at, s->letters_at);
+	at = MIN(at, letter_next(s));
 	at = MAX(at, s->pause_until);
 	if (at != CLOCK_NEVER)
 		at = MAX(at, breaker_next(&s->breaker, now));
@@ -224,6 +223,7 @@ put_back(struct sender *me, struct message *m)
 {
 	struct message_stream *s = me->stream;
 
+	me->r.outcome = SINK_HELD; /* of a dead letter, too, it does not count */
 	log_failed(me, "message is held", MAX(s->breaker.open_until - clock_mono(), 0));
 	send_journal(me, m, JOURNAL_HELD, str_of(me->r.why));
 	queue_again(&s->queue, m);

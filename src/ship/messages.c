@@ -11,6 +11,7 @@
 #define WEIGH_SHARE 50
 #define WEIGH_LEAST (100 * NS_PER_MS)
 #define WEIGH_LATEST (60 * NS_PER_S)
+#define REFRESH_EVERY (50 * NS_PER_MS)
 
 /* ---- how many wait ---- */
 
@@ -37,13 +38,14 @@ weigh(struct ship_stream *s)
 	count_stored(s, &now);
 }
 
-void
-messages_refresh(struct ship_stream *s)
+static void
+refresh(struct ship_stream *s)
 {
 	struct message_status now;
 
 	if (s->messages == NULL)
 		return;
+	s->refreshed = clock_mono();
 	message_get_status(s->messages, &now);
 	s->breaker = *now.breaker;
 	s->status.sent_objects = now.sent;
@@ -55,6 +57,13 @@ messages_refresh(struct ship_stream *s)
 	count_stored(s, &now);
 }
 
+void
+messages_refresh(struct ship_stream *s)
+{
+	if (clock_mono() - s->refreshed >= REFRESH_EVERY)
+		refresh(s);
+}
+
 /* ---- the stream's task ---- */
 
 static void
@@ -62,7 +71,7 @@ changed(void *arg)
 {
 	struct ship_stream *s = arg;
 
-	messages_refresh(s); /* who asks how many wait hears at once that none does */
+	refresh(s); /* who asks how many wait hears at once that none does */
 	ship_stream_idle(s, s->messages != NULL && message_is_idle(s->messages) && !s->rescan);
 }
 
@@ -135,7 +144,7 @@ messages_close(struct ship_stream *s, int64_t deadline)
 
 	if (m == NULL)
 		return;
-	messages_refresh(s);
+	refresh(s);
 	s->messages = NULL;
 	message_close(m, deadline);
 	ship_stream_wake(s);

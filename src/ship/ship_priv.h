@@ -70,6 +70,7 @@ struct ship_stream {
 
 	/* messages.c */
 	struct message_stream *messages; /* NULL: not of messages, or not open (any more) */
+	int64_t refreshed;               /* monotonic */
 	struct {
 		int64_t records; /* in sealed files, when they were weighed last */
 		uint64_t settled, done;
@@ -132,7 +133,7 @@ bool ship_weigh(struct ship_stream *s);
 
 /* messages.c: the task of a stream of messages. arg: struct ship_stream. */
 void messages_run(void *arg);
-/* How it goes, into the stream's status and metrics. */
+/* How it goes, into the stream's status and metrics; not more often than is of use. */
 void messages_refresh(struct ship_stream *s);
 void messages_drain(struct ship_stream *s);
 void messages_close(struct ship_stream *s, int64_t deadline); /* parks */
