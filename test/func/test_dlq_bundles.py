@@ -88,7 +88,7 @@ def test_fails_again_and_comes_back(shop, scripted_store):
 
 
 def test_records_of_a_bundle(shop, scripted_store):
-    scripted_store.script(status(503, "SlowDown"), times=1000, key="usage/")
+    scripted_store.script(status(503, "SlowDown"), times=1000, key="usage/2")
     bodies = [json.dumps({"n": n, "text": "ü" * n}).encode() for n in range(40)]
     put(shop, "usage", *bodies)
     wait_until(lambda: sum(m["records"] for m in listed(shop)["messages"]) == 40, lambda: f"all are in letters: {listed(shop)}")
