@@ -317,4 +317,17 @@ def store_away(folder):
     report("memory (PSS) of the shipper, the highest of that, against before", "< 1.2", f"{peak / before:.2f}", peak < 1.2 * before, f"{before / MIB:.1f} and {peak / MIB:.1f} MiB")
 
 
-MEASUREMENTS = {"deliver": deliver, "redrive": redrive, "dead-destination": dead_destination, "store-away": store_away}
+def letters(folder):
+    """The store of dead letters by itself: lists of ten thousand, and decisions a second, each durable."""
+    said = subprocess.run([tool("bench_dlq"), "10000", "64", str(folder / "letters")], check=True, capture_output=True, text=True).stdout
+    pages = {what: float(ms) for what, ms in re.findall(r"page 100 of 10000, (.+): ([0-9.]+) ms", said)}
+    slowest = max(pages, key=pages.get)
+    report("list of page 100 of 10,000 dead letters, with any filter", "< 10 ms", f"{pages[slowest]:.2f} ms ({slowest})", pages[slowest] < 10,
+           f"without a filter {pages['all']:.2f} ms")
+    rates = {what: float(rate) for what, rate in re.findall(r"(.+), 64 tasks: ([0-9]+) a second", said)}
+    slowest = min(rates, key=rates.get)
+    report("state changes of dead letters a second, each durable", "> 5,000", f"{rates[slowest]:,.0f} ({slowest})", rates[slowest] > 5000,
+           ", ".join(f"{what} {rate:,.0f}" for what, rate in rates.items()))
+
+
+MEASUREMENTS = {"letters": letters, "deliver": deliver, "redrive": redrive, "dead-destination": dead_destination, "store-away": store_away}
