@@ -1,6 +1,6 @@
 /*
  * What the files of the store share. All of it is touched by the loop's thread only, but for what is handed to a helper for the length of one
- * job: the whole store while it is opened (open.c), the batch on its way to the disk and the file it goes to (commit.c), copies of places and
+ * job: the whole store while it is opened (open.c), the batch on its way to the disk and the file it goes to (write.c), copies of places and
  * paths (files.c, history.c).
  *
  *	dlq_add, dlq_discard, … ──frames──> filling batch ──swap── committing batch ──> active log file
@@ -192,6 +192,21 @@ void hours_add(
 void hours_put(const struct dlq *d, struct buf *out);
 int hours_load(struct dlq *d, struct str contents); /* 0 or ERR_CORRUPT, ERR_NOMEM */
 void hours_expire(struct dlq *d, int64_t now);
+
+/* ---- write.c ---- */
+
+/* One batch on its way: on the heap, a helper's until it is done. */
+struct commit_job {
+	struct dlq *d;
+	struct batch *batch;
+	uint64_t at[PARTS]; /* where each part begins */
+	uint32_t number;    /* of the file it went to */
+	bool began_file;
+	int result[PARTS];
+	int errnum;
+};
+/* arg: a struct commit_job, whose results it sets; returns 0. Blocks: on a helper. */
+int write_batch(void *arg);
 
 /* ---- commit.c ---- */
 
