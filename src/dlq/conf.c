@@ -235,10 +235,12 @@ static const struct conf_row rows[] = {
 	    .set = set_rule,
 	    .unit = "PATTERN [wait=30m] [max=2] [batch=100] [stream=NAME] "
 		    "[type=transient|permanent] [case=ignore]",
-	    .help = "sends dead letters again whose last error the POSIX extended expression is "
-		    "found in (upper and lower case differ without case=ignore), once they have "
-		    "waited, at most max times each, batch under way at a time; of several rules "
-		    "the first that fits has the letter" },
+	    .help =
+		"sends dead letters again whose last error the POSIX extended expression is "
+		"found in (upper and lower case differ without case=ignore; where nobody answered, "
+		"\"network: \" or \"network timeout: \" is thought before it), once they have "
+		"waited, at most max times each, batch under way at a time; of several rules "
+		"the first that fits has the letter" },
 	{ .name = NULL },
 };
 

@@ -141,13 +141,39 @@ look(struct rules *r)
 /* ---- what fits ---- */
 
 static bool
+says(struct str text, const char *words)
+{
+	size_t n = strlen(words);
+
+	for (size_t i = 0; i + n <= text.n; i++)
+		if (memcmp(text.p + i, words, n) == 0)
+			return true;
+	return false;
+}
+
+/* Where nobody answered, the texts tell of sockets and system calls; a rule may say "network" and "timeout", whatever they are. */
+static bool
+fits_network(const struct dlq_rule *rule, const struct dlq_entry *e)
+{
+	char text[DLQ_ERROR_MAX + 32];
+	struct buf b;
+
+	if (e->status != 0 || e->type != DLQ_TRANSIENT)
+		return false;
+	buf_init_fixed(&b, text, sizeof(text));
+	buf_puts(&b, says(e->error, "timed out") ? "network timeout: " : "network: ");
+	buf_put_str(&b, str_sub(e->error, 0, DLQ_ERROR_MAX));
+	return expr_match(rule->expr, buf_str(&b));
+}
+
+static bool
 fits(const struct dlq_rule *rule, const struct dlq_entry *e)
 {
 	if (rule->stream.n > 0 && !str_eq(rule->stream, e->stream))
 		return false;
 	if (rule->type >= 0 && rule->type != (int)e->type)
 		return false;
-	return expr_match(rule->expr, e->error);
+	return expr_match(rule->expr, e->error) || fits_network(rule, e);
 }
 
 static int

@@ -2,6 +2,7 @@
  * Automatic reprocessing: pending dead letters that a rule of the configuration fits, and that have waited long enough, are sent again without
  * anybody's doing, by = "rule:PATTERN". Runs in the shipper.
  *
+ * An expression is looked for in the error; where nobody answered, also with "network: " or, if the time was up, "network timeout: " before it.
  * The first rule that fits an entry's last error, stream and type has it; the entry's other errors are for other rules. A rule sends each
  * entry again at most `max` times, and has at most `batch` under way at a time.
  */

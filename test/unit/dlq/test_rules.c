@@ -125,6 +125,31 @@ TEST(sends_again_so_often_and_no_more)
 	end(&s);
 }
 
+/* What a socket was told is about the network; what an answer says is not. */
+TEST(no_answer_is_a_matter_of_the_network)
+{
+	static const char *const errors[] = { "connect to 127.0.0.1:9: timed out",
+		"503 upstream timed out", "connect to 127.0.0.1:9: connection refused",
+		"timed out" };
+	struct stage s = { .conf.n_rules = 0 };
+
+	add_rule(&s, rule(-1, 1, 100), "network.*timeout");
+	add_rule(&s, rule(-1, 1, 100), "^network: connect");
+	start(&s, arg);
+	for (unsigned n = 0; n < ARRAY_LEN(errors); n++) {
+		struct dlq_letter l = letter(n, "mail", "body");
+
+		l.why = errors[n];
+		l.status = n == 1 ? 503 : 0;
+		assert_int_equal(dlq_add(s.d, &l), 0);
+	}
+	wait_state(&s, 0, DLQ_REPROCESSING);
+	wait_state(&s, 2, DLQ_REPROCESSING);
+	wait_state(&s, 3, DLQ_REPROCESSING);
+	assert_int_equal(state_of(s.d, 1), DLQ_PENDING);
+	end(&s);
+}
+
 /* The first that fits has it, even if another would be quicker; what fits none stays. */
 TEST(chooses_by_error_stream_and_type)
 {
@@ -229,6 +254,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sends_again_so_often_and_no_more),
+		cmocka_unit_test(no_answer_is_a_matter_of_the_network),
 		cmocka_unit_test(chooses_by_error_stream_and_type),
 		cmocka_unit_test(a_batch_at_a_time),
 		cmocka_unit_test(goes_on_after_a_restart),
