@@ -15,6 +15,7 @@
 #include "ship/ship_priv.h"
 #include "spool/keys.h"
 #include "zone/delivery.h"
+#include "zone/durable.h"
 
 int64_t ship_read_patience = 30 * NS_PER_S;
 struct backoff_policy ship_retreat_policy = { 100 * NS_PER_MS, 5 * NS_PER_S, 2, true };
@@ -81,6 +82,18 @@ ship_stream_report(
 	metrics_looked(s, usage);
 }
 
+/* Of many streams one was meant by the ring; what was sealed the watcher finds. */
+static void
+wake_for_commit(struct ship_stream *s)
+{
+	uint64_t mark = durable_mark(s->ship->zone, s->conf->index);
+
+	if (mark == s->durable_mark)
+		return;
+	s->durable_mark = mark;
+	message_wake(s->messages);
+}
+
 void
 ship_wake(struct ship *ship, bool orphans)
 {
@@ -88,7 +101,7 @@ ship_wake(struct ship *ship, bool orphans)
 		orphans_look(ship);
 	for (unsigned i = 0; i < ship->n; i++)
 		if (ship->streams[i].messages != NULL)
-			message_wake(ship->streams[i].messages);
+			wake_for_commit(&ship->streams[i]);
 	ship->rung = true;
 	waitq_wake_all(&ship->tick);
 }

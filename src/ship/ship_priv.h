@@ -70,6 +70,7 @@ struct ship_stream {
 
 	/* messages.c */
 	struct message_stream *messages; /* NULL: not of messages, or not open (any more) */
+	uint64_t durable_mark;           /* as of the last wake */
 	int64_t refreshed;               /* monotonic */
 	struct {
 		int64_t records; /* in sealed files, when they were weighed last */

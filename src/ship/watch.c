@@ -12,6 +12,8 @@
 
 /* Folder times are as coarse as the kernel's tick: a change may hide behind one of the same tick, so a young time is not trusted. */
 #define SETTLED (NS_PER_S / 2)
+/* Rings come with each commit of a stream of messages: the folders are not looked at for every one. */
+#define LOOK_GAP (5 * NS_PER_MS)
 
 #define RING_REST (5 * NS_PER_MS)
 

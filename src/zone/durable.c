@@ -44,6 +44,18 @@ durable_end(struct zone *z, unsigned slot, uint32_t generation, unsigned stream,
 	return DURABLE_OPEN;
 }
 
+/* Each slot's word only grows, until it is cleared or its sequence goes round. */
+uint64_t
+durable_mark(struct zone *z, unsigned stream)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < zone_slots(z); i++)
+		sum +=
+		    atomic_load_explicit(&zone_slot(z, i)->durable[stream], memory_order_acquire);
+	return sum;
+}
+
 void
 durable_clear(struct zone *z, unsigned slot)
 {

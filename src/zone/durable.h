@@ -24,6 +24,8 @@ void durable_publish(
 /* What is known of the segment whose header names this slot, generation and sequence. Never blocks. */
 enum durable durable_end(struct zone *z, unsigned slot, uint32_t generation, unsigned stream,
     uint64_t sequence, uint64_t *end);
+/* Another number than before once any slot has published something of the stream. Never blocks. */
+uint64_t durable_mark(struct zone *z, unsigned stream);
 /* In the master, once a dead process's slot has its next generation. */
 void durable_clear(struct zone *z, unsigned slot);
 

@@ -82,12 +82,31 @@ a_new_process_does_not_vouch_for_the_dead_one(void **state)
 	zone_free(z);
 }
 
+static void
+a_stream_is_marked_by_what_is_published_of_it(void **state)
+{
+	struct zone *z = zone_new(4);
+	uint64_t mark = durable_mark(z, STREAM), other = durable_mark(z, STREAM + 1);
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		durable_publish(z, SLOT, STREAM, i, 1000 - i);
+		assert_true(durable_mark(z, STREAM) != mark);
+		mark = durable_mark(z, STREAM);
+	}
+	durable_publish(z, SLOT - 1, STREAM, 0, 64);
+	assert_true(durable_mark(z, STREAM) != mark);
+	assert_true(durable_mark(z, STREAM + 1) == other);
+	zone_free(z);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_segment_is_known_by_its_sequence),
 		cmocka_unit_test(sequences_count_on_beyond_24_bits),
+		cmocka_unit_test(a_stream_is_marked_by_what_is_published_of_it),
 		cmocka_unit_test(a_new_process_does_not_vouch_for_the_dead_one),
 	};
 
