@@ -46,7 +46,7 @@ send_wait(const struct message_stream *s, unsigned n)
 	return backoff_wait(&policy, n - 1, random_u64());
 }
 
-/* The last one who goes to wait sees to it that somebody is woken. */
+/* Those who wait are woken when there is something to do. */
 static void
 set_timer(struct message_stream *s, int64_t now)
 {
@@ -87,6 +87,18 @@ take(struct sender *me, int64_t now)
 	return m;
 }
 
+/* Whoever was woken and has something to do sees to it that the next one is woken, now or when there is more: his own attempt may take long. */
+static void
+pass_on(struct message_stream *s, int64_t now)
+{
+	if (s->n_idle == 0)
+		return;
+	if (queue_has(&s->queue, now) || letter_due(s, now))
+		send_wake(s, 1);
+	else
+		set_timer(s, now);
+}
+
 static struct message *
 next(struct sender *me)
 {
@@ -97,9 +109,7 @@ next(struct sender *me)
 		struct message *m = take(me, now);
 
 		if (m != NULL) {
-			/* Whoever was woken passes it on while there is work. */
-			if (s->n_idle > 0 && queue_has(&s->queue, now))
-				send_wake(s, 1);
+			pass_on(s, now);
 			return m;
 		}
 		set_timer(s, now);

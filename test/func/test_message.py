@@ -10,7 +10,7 @@ import pytest
 
 from lib.admin import api
 from lib.metrics import scrape
-from lib.scripted import garbage, hang, slow, status
+from lib.scripted import garbage, hang, slow, status, truthful
 from lib.wait import PATIENCE, wait_until
 from lib.worker import ScriptedWorker
 
@@ -124,6 +124,23 @@ def test_records_of_a_reload_are_neither_lost_nor_sent_twice(queue, worker):
     worker.wait_accepted(60)
     assert sluice.stop() == 0
     assert sorted(ids(worker.requests)) == sorted(told)
+
+
+def test_an_attempt_that_takes_long_holds_up_no_other_retry(queue, worker):
+    """Two are to be tried again, one after the other, and nothing else happens: the second try of the first hangs, that of the other does not wait for it."""
+
+    def moody(exchange):
+        attempt = exchange.request.headers["x-sluice-attempt"]
+        first = exchange.request.body == b"first"
+        (status(503) if attempt == "1" else hang() if first and attempt == "2" else truthful)(exchange)
+
+    sluice = queue(directives="concurrency 4; deliver_timeout 1h; retry initial=500ms jitter=off; breaker failures=1000;")
+    worker.script(moody, times=None)
+    post(sluice, "first")
+    post(sluice, "second")
+    assert texts(worker.wait_accepted(1)) == ["second"]
+    worker.release()
+    assert set(texts(worker.wait_accepted(2))) == {"first", "second"}
 
 
 def test_so_many_at_once_and_no_more(queue, worker):
