@@ -197,29 +197,13 @@ adopt(struct jobs *j)
 	}
 }
 
-int
-jobs_open(struct dlq *d, const char *dir, const struct stream_conf *streams, struct jobs **out)
+bool
+jobs_has_stream(const struct stream_conf *streams, struct str name)
 {
-	struct jobs *j = calloc(1, sizeof(*j));
-
-	*out = j;
-	if (j == NULL)
-		return ERR_NOMEM;
-	j->dlq = d;
-	j->streams = streams;
-	snprintf(j->path, sizeof(j->path), "%s/jobs", dir);
-	if (load(j) != 0) {
-		free(j);
-		return ERR_NOMEM;
-	}
-	adopt(j);
-	return 0;
-}
-
-void
-jobs_close(struct jobs *j)
-{
-	free(j);
+	for (const struct stream_conf *s = streams; s != NULL; s = s->next)
+		if (str_eq(s->name, name))
+			return true;
+	return false;
 }
 
 /* ---- selecting ---- */
@@ -289,15 +273,6 @@ picked_fini(struct picked *p)
 
 /* ---- deciding ---- */
 
-static bool
-has_stream(const struct jobs *j, struct str name)
-{
-	for (const struct stream_conf *s = j->streams; s != NULL; s = s->next)
-		if (str_eq(s->name, name))
-			return true;
-	return false;
-}
-
 /* What the store would say, for a dry run; and what it does not know. */
 static int
 judge(const struct jobs *j, struct id id, bool discard, bool force)
@@ -314,7 +289,7 @@ judge(const struct jobs *j, struct id id, bool discard, bool force)
 		return 0;
 	if (e.type == DLQ_POISON && !force)
 		return ERR_DENIED;
-	return has_stream(j, e.stream) ? 0 : ERR_UNSUPPORTED;
+	return jobs_has_stream(j->streams, e.stream) ? 0 : ERR_UNSUPPORTED;
 }
 
 static void
@@ -564,6 +539,93 @@ jobs_cancel(struct jobs *j, struct id id, const struct dlq_decision *how, uint64
 	save(j);
 	free(out);
 	return err;
+}
+
+/* ---- streams that are gone ---- */
+
+/* Those that nobody will take: they are to be sent again by a stream that is not configured. */
+struct strays {
+	const struct jobs *j;
+	struct picked entries, jobs; /* what they are, and the job of each */
+};
+
+static void
+pick_stray(void *arg, const struct dlq_entry *e)
+{
+	struct strays *s = arg;
+	struct dlq_entry job = { .id = e->job };
+
+	if (jobs_has_stream(s->j->streams, e->stream))
+		return;
+	pick_one(&s->jobs, &job);
+	if (!s->jobs.failed)
+		pick_one(&s->entries, e);
+}
+
+static void
+count_cancelled(struct jobs *j, const struct strays *s)
+{
+	for (size_t i = 0; i < s->entries.n; i++) {
+		struct job *job = find_job(j, s->jobs.ids[i]);
+		struct dlq_entry e;
+
+		if (job != NULL && dlq_find(j->dlq, s->entries.ids[i], &e) == 0 &&
+		    e.state == DLQ_PENDING)
+			job->cancelled++;
+	}
+	save(j);
+}
+
+/* They wait for a decision again. What cannot be written now is done at the next start. */
+static void
+take_back_strays(struct jobs *j)
+{
+	const struct dlq_decision how = { .by = STR("sluice"),
+		.reason = STR("its stream is not configured any more") };
+	struct dlq_filter f = { .state = DLQ_REPROCESSING, .type = -1 };
+	struct strays s = { .j = j };
+	struct jobs_result *out = calloc(1, sizeof(*out));
+	int err = 0;
+
+	(void)dlq_list(j->dlq, &f, 0, UINT_MAX, pick_stray, &s);
+	if (out != NULL && s.entries.n > 0) {
+		err = work_off(j, CANCEL, &s.entries, &how, false, out);
+		count_cancelled(j, &s);
+		log_event(err ? LOG_ERROR : LOG_WARN, "dlq",
+		    "dead letters of streams that are not configured are not sent again",
+		    LOG_I("letters", out->accepted), LOG_ERR(err), LOG_END);
+	}
+	free(s.entries.ids);
+	free(s.jobs.ids);
+	free(out);
+}
+
+/* ---- open, close ---- */
+
+int
+jobs_open(struct dlq *d, const char *dir, const struct stream_conf *streams, struct jobs **out)
+{
+	struct jobs *j = calloc(1, sizeof(*j));
+
+	*out = j;
+	if (j == NULL)
+		return ERR_NOMEM;
+	j->dlq = d;
+	j->streams = streams;
+	snprintf(j->path, sizeof(j->path), "%s/jobs", dir);
+	if (load(j) != 0) {
+		free(j);
+		return ERR_NOMEM;
+	}
+	take_back_strays(j);
+	adopt(j);
+	return 0;
+}
+
+void
+jobs_close(struct jobs *j)
+{
+	free(j);
 }
 
 /* ---- telling ---- */

@@ -17,9 +17,11 @@
 
 struct jobs;
 
-/* dir: state_dir/dlq. streams: entries of others cannot be sent again; borrowed for good. What cannot be read of the jobs' file is set aside with a
- * log line. Parks. 0 or ERR_NOMEM. */
+/* dir: state_dir/dlq. streams: entries of others cannot be sent again, and those that are to be are pending again; borrowed for good. What cannot be
+ * read of the jobs' file is set aside with a log line. Nobody delivers yet. Parks. 0 or ERR_NOMEM. */
 int jobs_open(struct dlq *d, const char *dir, const struct stream_conf *streams, struct jobs **out);
+/* Is there a stream of this name among them? */
+bool jobs_has_stream(const struct stream_conf *streams, struct str name);
 /* No other call may be under way. */
 void jobs_close(struct jobs *j);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "dlq/jobs.h"
 #include "task/task.h"
 #include "zone/series.h"
 
@@ -58,6 +59,7 @@ struct one_rule {
 
 struct rules {
 	struct dlq *dlq;
+	const struct stream_conf *streams;
 	int64_t shortest; /* wait of all rules */
 	struct seen_set seen;
 	struct task_handle task;
@@ -166,6 +168,13 @@ fits_network(const struct dlq_rule *rule, const struct dlq_entry *e)
 	return expr_match(rule->expr, buf_str(&b));
 }
 
+/* Nobody would deliver what is of another: it would be under way for ever, and of its rule's batch. */
+static bool
+has_stream(const struct rules *r, const struct dlq_entry *e)
+{
+	return jobs_has_stream(r->streams, e->stream);
+}
+
 static bool
 fits(const struct dlq_rule *rule, const struct dlq_entry *e)
 {
@@ -179,7 +188,7 @@ fits(const struct dlq_rule *rule, const struct dlq_entry *e)
 static int
 find_rule(struct rules *r, const struct dlq_entry *e)
 {
-	for (unsigned i = 0; i < r->n; i++)
+	for (unsigned i = 0; i < r->n && has_stream(r, e); i++)
 		if (fits(r->rules[i].rule, e)) {
 			series_add(r->rules[i].counts, MATCHED, 1);
 			return (int)i;
@@ -363,7 +372,8 @@ rule_init(struct one_rule *o, const struct dlq_rule *rule)
 }
 
 int
-rules_open(struct dlq *d, const struct dlq_conf *conf, struct rules **out)
+rules_open(struct dlq *d, const struct dlq_conf *conf, const struct stream_conf *streams,
+    struct rules **out)
 {
 	struct rules *r = calloc(1, sizeof(*r) + conf->n_rules * sizeof(r->rules[0]));
 	int err = 0;
@@ -372,6 +382,7 @@ rules_open(struct dlq *d, const struct dlq_conf *conf, struct rules **out)
 	if (r == NULL)
 		return ERR_NOMEM;
 	r->dlq = d;
+	r->streams = streams;
 	r->shortest = RUN_LATEST;
 	for (const struct dlq_rule *rule = conf->rules; rule != NULL; rule = rule->next) {
 		rule_init(&r->rules[r->n++], rule);

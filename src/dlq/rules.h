@@ -10,14 +10,17 @@
 #define SLUICE_DLQ_RULES_H
 
 #include "dlq/conf.h"
+#include "sink/stream.h"
 
 struct rules;
 
 /* Before the zone is opened: sluice_dlq_rule_matched_total{rule}, sluice_dlq_rule_reprocessed_total{rule}. */
 void rules_metrics_register(void);
 
-/* Starts the task that applies them: every 30 seconds, and sooner where one falls due. d and conf are borrowed for good. 0 or ERR_NOMEM. */
-int rules_open(struct dlq *d, const struct dlq_conf *conf, struct rules **out);
+/* Starts the task that applies them: every 30 seconds, and sooner where one falls due. streams: entries of others
+ * are left alone. All are borrowed for good. 0 or ERR_NOMEM. */
+int rules_open(struct dlq *d, const struct dlq_conf *conf, const struct stream_conf *streams,
+    struct rules **out);
 /* Ends the task. Parks. */
 void rules_close(struct rules *r);
 

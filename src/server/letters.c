@@ -55,7 +55,8 @@ letters_store(struct letters *l)
 int
 letters_serve(struct letters *l, struct ship *ship)
 {
-	int err = rules_open(l->doors.dlq, dlq_conf(l->doors.conf), &l->doors.rules);
+	int err = rules_open(
+	    l->doors.dlq, dlq_conf(l->doors.conf), stream_first(l->doors.conf), &l->doors.rules);
 
 	l->doors.ship = ship;
 	admin_shipper_open(&l->doors);

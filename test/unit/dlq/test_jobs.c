@@ -389,6 +389,33 @@ TEST(goes_on_after_a_restart)
 }
 
 /* Fifty are told of; those that are over go first, and what belonged to one that went goes on. */
+/* One was sent again and its stream taken out of the configuration: nobody will send it, so somebody is to decide on it again. */
+TEST(what_is_of_no_stream_any_more_waits_again)
+{
+	struct desk *k = open_desk(arg);
+	struct dlq_decision how = by("ann", "");
+	struct dlq_entry e;
+
+	add(k->d, 1, "mail", "body");
+	add(k->d, 2, "gone", "body");
+	assert_int_equal(by_ids(k, 1, 1, how), 0);
+	assert_int_equal(decide_one(dlq_reprocess, k->d, 2, &how), 0);
+	k = reopen(k);
+	assert_int_equal(state_of(k->d, 1), DLQ_REPROCESSING);
+	assert_int_equal(state_of(k->d, 2), DLQ_PENDING);
+	streams[0].name = STR("renamed");
+	k = reopen(k);
+	streams[0].name = STR("mail");
+	assert_int_equal(state_of(k->d, 1), DLQ_PENDING);
+	assert_int_equal(dlq_find(k->d, id_of(1), &e), 0);
+	assert_true(str_is(e.reason, "its stream is not configured any more"));
+	assert_int_equal(jobs_list(k->j, k->list, JOBS_MAX), 1);
+	assert_int_equal(k->list[0].state, JOBS_DONE);
+	assert_int_equal(k->list[0].cancelled, 1);
+	assert_int_equal(k->list[0].total, 1);
+	close_desk(k);
+}
+
 TEST(remembers_the_last_ones)
 {
 	struct desk *k = open_desk(arg);
@@ -452,6 +479,7 @@ main(void)
 		cmocka_unit_test(hostile_paces),
 		cmocka_unit_test(takes_back_what_has_not_left),
 		cmocka_unit_test(goes_on_after_a_restart),
+		cmocka_unit_test(what_is_of_no_stream_any_more_waits_again),
 		cmocka_unit_test(remembers_the_last_ones),
 		cmocka_unit_test(a_damaged_file_is_set_aside),
 	};

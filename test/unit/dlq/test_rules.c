@@ -5,6 +5,9 @@
 
 #define PATIENCE (20 * NS_PER_S)
 
+static struct stream_conf streams[2] = { { .next = &streams[1], .name = STR_INIT("mail") },
+	{ .name = STR_INIT("other") } };
+
 struct stage {
 	struct dlq *d;
 	struct dlq_conf conf;
@@ -38,7 +41,7 @@ static void
 start(struct stage *s, struct tmp *t)
 {
 	s->d = open_store(t);
-	assert_int_equal(rules_open(s->d, &s->conf, &s->running), 0);
+	assert_int_equal(rules_open(s->d, &s->conf, streams, &s->running), 0);
 }
 
 static void
@@ -239,6 +242,20 @@ TEST(goes_on_after_a_restart)
 	end(&s);
 }
 
+/* A stream that was taken out of the configuration: nobody would send what is left of it, and the batch would be full for ever. */
+TEST(letters_of_no_stream_are_left_alone)
+{
+	struct stage s = { .conf.n_rules = 0 };
+
+	add_rule(&s, rule(-1, 1, 1), ".");
+	start(&s, arg);
+	add_letter(&s, 1, "gone", DLQ_TRANSIENT, "x");
+	add_letter(&s, 2, "mail", DLQ_TRANSIENT, "x");
+	wait_state(&s, 2, DLQ_REPROCESSING);
+	assert_int_equal(state_of(s.d, 1), DLQ_PENDING);
+	end(&s);
+}
+
 TEST(no_rules_no_task)
 {
 	struct stage s = { .conf.n_rules = 0 };
@@ -258,6 +275,7 @@ main(void)
 		cmocka_unit_test(chooses_by_error_stream_and_type),
 		cmocka_unit_test(a_batch_at_a_time),
 		cmocka_unit_test(goes_on_after_a_restart),
+		cmocka_unit_test(letters_of_no_stream_are_left_alone),
 		cmocka_unit_test(no_rules_no_task),
 	};
 
