@@ -3,28 +3,13 @@
  */
 #include "dlq/frame.h"
 
+#include "base/le.h"
+
 #define VERSION 1
 #define CRC_SEED_LEN (ID_LEN + 8)
 
 static const char file_magic[8] = { 'S', 'L', 'U', 'I', 'D', 'L', 'Q', '1' };
 static const char frame_magic[4] = { 'D', 'L', 'f', 'r' };
-
-static void
-put_le(unsigned char *p, uint64_t v, unsigned bytes)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		p[i] = (unsigned char)(v >> (8 * i));
-}
-
-static uint64_t
-get_le(const unsigned char *p, unsigned bytes)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
 
 /* ---- the file's header ---- */
 
@@ -33,12 +18,12 @@ frame_encode_file(const struct frame_file *f, unsigned char out[FRAME_FILE_HEADE
 {
 	memset(out, 0, FRAME_FILE_HEADER_LEN);
 	memcpy(out, file_magic, sizeof(file_magic));
-	put_le(out + 8, VERSION, 2);
-	put_le(out + 10, FRAME_FILE_HEADER_LEN, 2);
-	put_le(out + 12, f->number, 4);
+	le_put(out + 8, VERSION, 2);
+	le_put(out + 10, FRAME_FILE_HEADER_LEN, 2);
+	le_put(out + 12, f->number, 4);
 	memcpy(out + 16, f->id.b, ID_LEN);
-	put_le(out + 32, (uint64_t)f->created, 8);
-	put_le(out + 60, crc32c(0, out, 60), 4);
+	le_put(out + 32, (uint64_t)f->created, 8);
+	le_put(out + 60, crc32c(0, out, 60), 4);
 }
 
 int
@@ -46,13 +31,13 @@ frame_decode_file(const unsigned char *p, size_t n, struct frame_file *f)
 {
 	if (n < FRAME_FILE_HEADER_LEN || memcmp(p, file_magic, sizeof(file_magic)) != 0)
 		return ERR_CORRUPT;
-	if (get_le(p + 60, 4) != crc32c(0, p, 60))
+	if (le_get(p + 60, 4) != crc32c(0, p, 60))
 		return ERR_CORRUPT;
-	if (get_le(p + 8, 2) != VERSION || get_le(p + 10, 2) != FRAME_FILE_HEADER_LEN)
+	if (le_get(p + 8, 2) != VERSION || le_get(p + 10, 2) != FRAME_FILE_HEADER_LEN)
 		return ERR_CORRUPT;
-	f->number = (uint32_t)get_le(p + 12, 4);
+	f->number = (uint32_t)le_get(p + 12, 4);
 	memcpy(f->id.b, p + 16, ID_LEN);
-	f->created = (int64_t)get_le(p + 32, 8);
+	f->created = (int64_t)le_get(p + 32, 8);
 	return OK;
 }
 
@@ -75,7 +60,7 @@ void
 frame_end(struct buf *out, size_t begun)
 {
 	if (!buf_failed(out))
-		put_le((unsigned char *)out->p + begun + 8, out->n - begun - FRAME_HEAD_LEN, 4);
+		le_put((unsigned char *)out->p + begun + 8, out->n - begun - FRAME_HEAD_LEN, 4);
 }
 
 void
@@ -83,7 +68,7 @@ frame_put_number(struct buf *out, uint64_t v, unsigned bytes)
 {
 	unsigned char b[8];
 
-	put_le(b, v, bytes);
+	le_put(b, v, bytes);
 	buf_put(out, b, bytes);
 }
 
@@ -144,16 +129,16 @@ crc_of(const unsigned char *p, size_t total, const struct id *file, uint64_t off
 	unsigned char seed[CRC_SEED_LEN];
 
 	memcpy(seed, file->b, ID_LEN);
-	put_le(seed + ID_LEN, offset, 8);
+	le_put(seed + ID_LEN, offset, 8);
 	return crc32c(crc32c(0, seed, sizeof(seed)), p + 8, total - 8);
 }
 
 size_t
 frame_bind(unsigned char *frame, const struct id *file, uint64_t offset)
 {
-	size_t total = FRAME_HEAD_LEN + (size_t)get_le(frame + 8, 4);
+	size_t total = FRAME_HEAD_LEN + (size_t)le_get(frame + 8, 4);
 
-	put_le(frame + 4, crc_of(frame, total, file, offset), 4);
+	le_put(frame + 4, crc_of(frame, total, file, offset), 4);
 	return total;
 }
 
@@ -164,7 +149,7 @@ frame_decode(const unsigned char *p, uint64_t room, struct frame *f)
 
 	if (room < FRAME_HEAD_LEN || memcmp(p, frame_magic, sizeof(frame_magic)) != 0)
 		return ERR_CORRUPT;
-	n = get_le(p + 8, 4);
+	n = le_get(p + 8, 4);
 	if (n > FRAME_CONTENTS_MAX || n > room - FRAME_HEAD_LEN || p[12] < FRAME_LETTER ||
 	    p[12] > FRAME_HOURS || p[13] || p[14] || p[15])
 		return ERR_CORRUPT;
@@ -177,7 +162,7 @@ frame_decode(const unsigned char *p, uint64_t room, struct frame *f)
 bool
 frame_holds(const unsigned char *p, const struct frame *f, const struct id *file, uint64_t offset)
 {
-	return get_le(p + 4, 4) == crc_of(p, frame_total(f), file, offset);
+	return le_get(p + 4, 4) == crc_of(p, frame_total(f), file, offset);
 }
 
 /* ---- reading ---- */
@@ -187,7 +172,7 @@ frame_take_number(struct str *s, unsigned bytes, uint64_t *out)
 {
 	if (s->n < bytes)
 		return ERR_CORRUPT;
-	*out = get_le((const unsigned char *)s->p, bytes);
+	*out = le_get((const unsigned char *)s->p, bytes);
 	*s = str_from(*s, bytes);
 	return OK;
 }

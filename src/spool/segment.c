@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/le.h"
+
 #define SEGMENT_VERSION 1
 #define CRC_SEED_LEN (ID_LEN + 8)
 #define CRC32C_POLYNOMIAL UINT32_C(0x82f63b78) /* reflected */
@@ -14,37 +16,20 @@
 static const char segment_magic[8] = { 'S', 'L', 'U', 'I', 'S', 'E', 'G', '1' };
 static const char frame_magic[4] = { 'S', 'L', 'f', 'r' };
 
-static void
-put_le(unsigned char *p, uint64_t v, unsigned bytes)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		p[i] = (unsigned char)(v >> (8 * i));
-}
-
-static uint64_t
-get_le(const unsigned char *p, unsigned bytes)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
-
 void
 segment_encode_header(const struct segment_header *h, unsigned char out[SEGMENT_HEADER_LEN])
 {
 	memset(out, 0, SEGMENT_HEADER_LEN);
 	memcpy(out, segment_magic, sizeof(segment_magic));
-	put_le(out + 8, SEGMENT_VERSION, 2);
-	put_le(out + 10, SEGMENT_HEADER_LEN, 2);
-	put_le(out + 12, h->flags, 4);
+	le_put(out + 8, SEGMENT_VERSION, 2);
+	le_put(out + 10, SEGMENT_HEADER_LEN, 2);
+	le_put(out + 12, h->flags, 4);
 	memcpy(out + 16, h->id.b, ID_LEN);
-	put_le(out + 32, (uint64_t)h->created, 8);
-	put_le(out + 40, h->slot, 4);
-	put_le(out + 44, h->generation, 4);
-	put_le(out + 48, h->sequence, 8);
-	put_le(out + 60, crc32c(0, out, 60), 4);
+	le_put(out + 32, (uint64_t)h->created, 8);
+	le_put(out + 40, h->slot, 4);
+	le_put(out + 44, h->generation, 4);
+	le_put(out + 48, h->sequence, 8);
+	le_put(out + 60, crc32c(0, out, 60), 4);
 }
 
 int
@@ -52,18 +37,18 @@ segment_decode_header(const unsigned char *p, size_t n, struct segment_header *h
 {
 	if (n < SEGMENT_HEADER_LEN || memcmp(p, segment_magic, sizeof(segment_magic)) != 0)
 		return ERR_CORRUPT;
-	if (get_le(p + 60, 4) != crc32c(0, p, 60))
+	if (le_get(p + 60, 4) != crc32c(0, p, 60))
 		return ERR_CORRUPT;
-	if (get_le(p + 8, 2) != SEGMENT_VERSION || get_le(p + 10, 2) != SEGMENT_HEADER_LEN)
+	if (le_get(p + 8, 2) != SEGMENT_VERSION || le_get(p + 10, 2) != SEGMENT_HEADER_LEN)
 		return ERR_CORRUPT;
-	h->flags = (uint32_t)get_le(p + 12, 4);
-	if (h->flags & ~(SEGMENT_OBJECT | SEGMENT_SINGLE) || get_le(p + 56, 4) != 0)
+	h->flags = (uint32_t)le_get(p + 12, 4);
+	if (h->flags & ~(SEGMENT_OBJECT | SEGMENT_SINGLE) || le_get(p + 56, 4) != 0)
 		return ERR_CORRUPT;
 	memcpy(h->id.b, p + 16, ID_LEN);
-	h->created = (int64_t)get_le(p + 32, 8);
-	h->slot = (uint32_t)get_le(p + 40, 4);
-	h->generation = (uint32_t)get_le(p + 44, 4);
-	h->sequence = get_le(p + 48, 8);
+	h->created = (int64_t)le_get(p + 32, 8);
+	h->slot = (uint32_t)le_get(p + 40, 4);
+	h->generation = (uint32_t)le_get(p + 44, 4);
+	h->sequence = le_get(p + 48, 8);
 	return OK;
 }
 
@@ -74,7 +59,7 @@ crc_of_place(const struct id *segment, uint64_t offset)
 	unsigned char seed[CRC_SEED_LEN];
 
 	memcpy(seed, segment->b, ID_LEN);
-	put_le(seed + ID_LEN, offset, 8);
+	le_put(seed + ID_LEN, offset, 8);
 	return crc32c(0, seed, sizeof(seed));
 }
 
@@ -119,23 +104,23 @@ void
 segment_encode_frame(const struct segment_frame *f, unsigned char out[SEGMENT_FRAME_LEN])
 {
 	memcpy(out, frame_magic, sizeof(frame_magic));
-	put_le(out + 4, f->crc, 4);
-	put_le(out + 8, (uint64_t)f->time, 8);
-	put_le(out + 16, f->body_len, 8);
-	put_le(out + 24, f->attrs_len, 4);
-	put_le(out + 28, f->user_len, 2);
-	put_le(out + 30, 0, 2);
-	put_le(out + 32, f->number, 8);
+	le_put(out + 4, f->crc, 4);
+	le_put(out + 8, (uint64_t)f->time, 8);
+	le_put(out + 16, f->body_len, 8);
+	le_put(out + 24, f->attrs_len, 4);
+	le_put(out + 28, f->user_len, 2);
+	le_put(out + 30, 0, 2);
+	le_put(out + 32, f->number, 8);
 }
 
 uint64_t
 segment_bind_frame(unsigned char *frame, const struct id *segment, uint64_t offset, uint64_t number)
 {
-	uint64_t total = SEGMENT_FRAME_LEN + get_le(frame + 16, 8) + get_le(frame + 24, 4) +
-			 get_le(frame + 28, 2);
+	uint64_t total = SEGMENT_FRAME_LEN + le_get(frame + 16, 8) + le_get(frame + 24, 4) +
+			 le_get(frame + 28, 2);
 
-	put_le(frame + 32, number, 8);
-	put_le(frame + 4, crc32c(crc_of_place(segment, offset), frame + 8, (size_t)total - 8), 4);
+	le_put(frame + 32, number, 8);
+	le_put(frame + 4, crc32c(crc_of_place(segment, offset), frame + 8, (size_t)total - 8), 4);
 	return total;
 }
 
@@ -144,13 +129,13 @@ segment_decode_frame(const unsigned char *p, uint64_t room, struct segment_frame
 {
 	if (room < SEGMENT_FRAME_LEN || memcmp(p, frame_magic, sizeof(frame_magic)) != 0)
 		return ERR_CORRUPT;
-	f->crc = (uint32_t)get_le(p + 4, 4);
-	f->time = (int64_t)get_le(p + 8, 8);
-	f->body_len = get_le(p + 16, 8);
-	f->attrs_len = (uint32_t)get_le(p + 24, 4);
-	f->user_len = (uint16_t)get_le(p + 28, 2);
-	f->number = get_le(p + 32, 8);
-	if (get_le(p + 30, 2) != 0 || (uint64_t)f->user_len + f->attrs_len > SEGMENT_META_MAX)
+	f->crc = (uint32_t)le_get(p + 4, 4);
+	f->time = (int64_t)le_get(p + 8, 8);
+	f->body_len = le_get(p + 16, 8);
+	f->attrs_len = (uint32_t)le_get(p + 24, 4);
+	f->user_len = (uint16_t)le_get(p + 28, 2);
+	f->number = le_get(p + 32, 8);
+	if (le_get(p + 30, 2) != 0 || (uint64_t)f->user_len + f->attrs_len > SEGMENT_META_MAX)
 		return ERR_CORRUPT;
 	/* body_len alone first: the sum of all could wrap around. */
 	if (f->body_len > room || segment_frame_total(f) > room)
@@ -167,8 +152,8 @@ segment_put_attr(struct buf *attrs, struct str name, struct str value)
 		attrs->err = ERR_TOO_LARGE;
 		return;
 	}
-	put_le(head, name.n, 2);
-	put_le(head + 2, value.n, 4);
+	le_put(head, name.n, 2);
+	le_put(head + 2, value.n, 4);
 	buf_put(attrs, head, sizeof(head));
 	buf_put_str(attrs, name);
 	buf_put_str(attrs, value);
@@ -181,7 +166,7 @@ segment_get_attr(struct str attrs, const char *name)
 	size_t n = attrs.n;
 
 	while (n >= ATTR_HEAD) {
-		size_t name_len = (size_t)get_le(p, 2), value_len = (size_t)get_le(p + 2, 4);
+		size_t name_len = (size_t)le_get(p, 2), value_len = (size_t)le_get(p + 2, 4);
 
 		if (name_len > n - ATTR_HEAD || value_len > n - ATTR_HEAD - name_len)
 			break;

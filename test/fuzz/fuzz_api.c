@@ -7,15 +7,7 @@
 #include "admin/dlq_input.h"
 #include "base/json.h"
 #include "base/utf8.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool holds)
-{
-	if (!holds)
-		abort();
-}
+#include "fuzz.h"
 
 static void
 check_filter(const struct dlq_filter *f)

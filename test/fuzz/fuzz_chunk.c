@@ -6,16 +6,8 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "fuzz.h"
 #include "http/chunk.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* Bytes used, or ERR_BAD. */
 static ssize_t

@@ -9,22 +9,7 @@
 #include <unistd.h>
 
 #include "dlq/logfile.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
-static void
-put_u32(unsigned char *p, uint32_t v)
-{
-	for (unsigned i = 0; i < 4; i++)
-		p[i] = (unsigned char)(v >> (8 * i));
-}
+#include "fuzz.h"
 
 /* Header and frames get the CRC that their bytes call for, as far as their lengths make sense. */
 static void
@@ -36,7 +21,7 @@ mend(unsigned char *p, size_t n)
 
 	if (n < FRAME_FILE_HEADER_LEN)
 		return;
-	put_u32(p + 60, crc32c(0, p, 60));
+	mend_crc(p, 60);
 	if (frame_decode_file(p, n, &h))
 		return;
 	while (n - at >= FRAME_HEAD_LEN && frame_decode(p + at, n - at, &f) == 0)

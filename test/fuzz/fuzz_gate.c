@@ -7,17 +7,9 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "fuzz.h"
 #include "gate/log_escape.h"
 #include "gate/real_ip.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void
 check_escaped(enum log_escape how, struct str out)

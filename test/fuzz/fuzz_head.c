@@ -5,18 +5,10 @@
  */
 #include <stdlib.h>
 
+#include "fuzz.h"
 #include "http/head.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static struct http_head head, again;
-
-static void
-require(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void
 inside(struct str s, const char *p, size_t n)

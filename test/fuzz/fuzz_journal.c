@@ -10,25 +10,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fuzz.h"
 #include "message/journal_priv.h"
 
 #define ROWS_SEEN 16
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
-static void
-put_u32(unsigned char *p, uint32_t v)
-{
-	for (unsigned i = 0; i < 4; i++)
-		p[i] = (unsigned char)(v >> (8 * i));
-}
 
 /* Header and rows get the CRC that their bytes call for; numbers become small, because memory follows them. */
 static void
@@ -39,7 +24,7 @@ mend(unsigned char *p, size_t n)
 
 	if (n < JOURNAL_HEADER_LEN)
 		return;
-	put_u32(p + 44, crc32c(0, p, 44));
+	mend_crc(p, 44);
 	if (journal_decode_header(p, n, &h))
 		return;
 	while (n - at >= JOURNAL_ROW_MIN) {

@@ -8,15 +8,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/utf8.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool holds)
-{
-	if (!holds)
-		abort();
-}
+#include "fuzz.h"
 
 static int
 check_cut(struct str text, size_t cut, uint64_t *bad_at)

@@ -10,23 +10,8 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "fuzz.h"
 #include "spool/spool_priv.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
-static void
-put_u32(unsigned char *p, uint32_t v)
-{
-	for (unsigned i = 0; i < 4; i++)
-		p[i] = (unsigned char)(v >> (8 * i));
-}
 
 /* Header and frames get the CRC that their bytes call for, as far as their lengths make sense. */
 static void
@@ -38,7 +23,7 @@ mend(unsigned char *p, size_t n)
 
 	if (n < SEGMENT_HEADER_LEN)
 		return;
-	put_u32(p + 60, crc32c(0, p, 60));
+	mend_crc(p, 60);
 	if (segment_decode_header(p, n, &h))
 		return;
 	while (n - at >= SEGMENT_FRAME_LEN && segment_decode_frame(p + at, n - at, &f) == 0)

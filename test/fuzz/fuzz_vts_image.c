@@ -8,17 +8,9 @@
 
 #include "base/hash.h"
 #include "base/utf8.h"
+#include "fuzz.h"
 #include "status/vts_image.h"
 #include "status/vts_priv.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void
 check_key(struct str raw)

@@ -7,10 +7,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "fuzz.h"
 #include "zone/series.h"
 #include "zone/series_priv.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define AREA (64 << 10)
 #define SLOTS 4
@@ -30,13 +29,6 @@ static struct metric_set sets[] = {
 };
 
 static void *template;
-
-static void
-require(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void *
 new_area(struct dir *d, struct zone *z)

@@ -189,7 +189,9 @@ static void
 object(void *arg)
 {
 	struct spool *s = open_spool(true);
-	struct spool_record r = { STR("bob"), STR("attributes"), str_make(body, 5000) };
+	struct spool_record r = {
+		.user = STR("bob"), .attrs = STR("attributes"), .body = str_make(body, 5000)
+	};
 
 	(void)arg;
 	assert_int_equal(spool_append(s, &r), 0);
