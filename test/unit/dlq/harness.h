@@ -211,4 +211,17 @@ list(struct dlq *d, const struct dlq_filter *f, struct words *w)
 	return w->s;
 }
 
+/* A test that runs as a task, with a folder of its own as its argument. */
+#define TEST(name)                          \
+	static void name##_task(void *arg); \
+	static void name(void **state)      \
+	{                                   \
+		struct tmp t;               \
+		(void)state;                \
+		tmp_init(&t);               \
+		run(name##_task, &t);       \
+		tmp_fini(&t);               \
+	}                                   \
+	static void name##_task(void *arg)
+
 #endif

@@ -5,18 +5,6 @@
 #include "dlq/logfile.h"
 #include "unit/dlq/harness.h"
 
-#define TEST(name)                          \
-	static void name##_task(void *arg); \
-	static void name(void **state)      \
-	{                                   \
-		struct tmp t;               \
-		(void)state;                \
-		tmp_init(&t);               \
-		run(name##_task, &t);       \
-		tmp_fini(&t);               \
-	}                                   \
-	static void name##_task(void *arg)
-
 static const char *
 log_path(struct dlq *d, uint32_t number)
 {

@@ -81,18 +81,6 @@ finish(struct desk *k, enum dlq_ending how)
 	assert_int_equal(dlq_end(k->d, e.id, how, &r), 0);
 }
 
-#define TEST(name)                          \
-	static void name##_task(void *arg); \
-	static void name(void **state)      \
-	{                                   \
-		struct tmp t;               \
-		(void)state;                \
-		tmp_init(&t);               \
-		run(name##_task, &t);       \
-		tmp_fini(&t);               \
-	}                                   \
-	static void name##_task(void *arg)
-
 TEST(sends_again_what_is_named)
 {
 	struct desk *k = open_desk(arg);

@@ -3,18 +3,6 @@
  */
 #include "unit/dlq/harness.h"
 
-#define TEST(name)                          \
-	static void name##_task(void *arg); \
-	static void name(void **state)      \
-	{                                   \
-		struct tmp t;               \
-		(void)state;                \
-		tmp_init(&t);               \
-		run(name##_task, &t);       \
-		tmp_fini(&t);               \
-	}                                   \
-	static void name##_task(void *arg)
-
 static uint64_t
 dropped(struct dlq *d, enum dlq_drop why)
 {

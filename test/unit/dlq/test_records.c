@@ -61,18 +61,6 @@ add_bundle(struct dlq *d, struct tmp *t, unsigned n, struct str text, uint64_t r
 	assert_int_equal(dlq_add(d, &l), 0);
 }
 
-#define TEST(name)                          \
-	static void name##_task(void *arg); \
-	static void name(void **state)      \
-	{                                   \
-		struct tmp t;               \
-		(void)state;                \
-		tmp_init(&t);               \
-		run(name##_task, &t);       \
-		tmp_fini(&t);               \
-	}                                   \
-	static void name##_task(void *arg)
-
 TEST(pages)
 {
 	struct dlq *d = open_store(arg);

@@ -89,18 +89,6 @@ come_back(struct stage *s, unsigned n, const char *why)
 	assert_int_equal(dlq_end(s->d, e.id, DLQ_FAILED, &r), 0);
 }
 
-#define TEST(name)                          \
-	static void name##_task(void *arg); \
-	static void name(void **state)      \
-	{                                   \
-		struct tmp t;               \
-		(void)state;                \
-		tmp_init(&t);               \
-		run(name##_task, &t);       \
-		tmp_fini(&t);               \
-	}                                   \
-	static void name##_task(void *arg)
-
 /* The example of the requirements, with a shorter wait. */
 TEST(sends_again_so_often_and_no_more)
 {
