@@ -340,6 +340,15 @@ choose(struct tail *t, struct sweep_job *job)
 	}
 }
 
+/* Once, however often its removal fails: its bytes are taken off a sum. */
+static void
+tell_removing(struct tail *t, struct tail_file *f)
+{
+	if (!f->damaged && !f->counted && t->opt.removing)
+		t->opt.removing(t->opt.arg, f->limit);
+	f->counted = true;
+}
+
 int
 tail_sweep(struct tail *t)
 {
@@ -351,8 +360,7 @@ tail_sweep(struct tail *t)
 	job->dir = t->opt.dir;
 	choose(t, job);
 	for (unsigned i = 0; i < job->n; i++)
-		if (!job->v[i]->f->damaged && t->opt.removing)
-			t->opt.removing(t->opt.arg, job->v[i]->f->limit);
+		tell_removing(t, job->v[i]->f);
 	if (job->n > 0)
 		err = offload(OFFLOAD_MISC, sweep_on_disk, job);
 	for (unsigned i = 0; i < job->n; i++) {

@@ -31,6 +31,7 @@ struct tail_file {
 	bool damaged;     /* to be kept */
 	bool lost;        /* there is no such file any more */
 	bool sweeping;    /* the loop's: being removed */
+	bool counted;     /* the loop's: it was told that it is being removed */
 	bool gone;        /* the loop's: removed */
 	bool peeked;      /* record is the next one */
 	uint64_t limit;   /* bytes believed */

@@ -36,6 +36,7 @@ static struct {
 	struct message *v[HELD_MAX]; /* handed out, ever */
 	unsigned n, n_done;
 	unsigned n_removed;
+	uint64_t removing;   /* bytes */
 	char name[NAME_CAP]; /* of the segment that grows */
 	off_t fail_from, fail_to;
 } t;
@@ -82,12 +83,20 @@ on_removed(void *arg, struct id segment)
 }
 
 static inline void
+on_removing(void *arg, uint64_t bytes)
+{
+	(void)arg;
+	t.removing += bytes;
+}
+
+static inline void
 tail_open(void)
 {
 	struct tail_options opt = { .dir = t.tmp.dir,
 		.zone = t.zone,
 		.order = &t.order,
 		.chunks = &t.chunks,
+		.removing = on_removing,
 		.removed = on_removed };
 
 	assert_int_equal(tail_new(&opt, &t.tail), 0);

@@ -396,6 +396,47 @@ test_bad_block(void **state)
 	run(bad_block, NULL);
 }
 
+static int
+unlink_fails(const char *path)
+{
+	(void)path;
+	errno = EIO;
+	return -1;
+}
+
+/* The disk does not let go of a segment for a while: what its stream holds is counted down once all the same. */
+static void
+removed_late(void *arg)
+{
+	struct file_ops failing = file_calls_real;
+	uint64_t size;
+
+	(void)arg;
+	put_segment("20261122T010000000000001Z.1.1", 1000, 3, SEALED);
+	tail_open();
+	take_all();
+	size = t.v[2]->offset + t.v[2]->length;
+	done_all();
+	failing.unlink = unlink_fails;
+	file_calls = &failing;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(tail_sweep(t.tail), ERR_IO);
+	file_calls = &file_calls_real;
+	assert_int_equal(t.n_removed, 0);
+	assert_int_equal(tail_sweep(t.tail), 1);
+	assert_int_equal(t.n_removed, 1);
+	assert_int_equal(t.removing, size);
+	assert_int_equal(files(""), 0);
+	tail_close();
+}
+
+static void
+test_removed_late(void **state)
+{
+	(void)state;
+	run(removed_late, NULL);
+}
+
 int
 main(void)
 {
@@ -410,6 +451,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_much_damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_segment, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_block, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_removed_late, setup, teardown),
 	};
 
 	log_threshold = LOG_ERROR + 1;
