@@ -12,6 +12,8 @@
 
 /* Of what messages in memory hold: beside what is being sent, each of which may hold a chunk. */
 #define MEMORY_CHUNKS 32u
+/* Whoever purges a stream that cannot be read is not kept for ever, nor is a shipper that is to end. */
+#define PURGE_PATIENCE (20 * NS_PER_S)
 /* Senders that were cancelled return soon. */
 #define CANCEL_NS (5 * NS_PER_S)
 
@@ -279,6 +281,7 @@ int
 message_purge(struct message_stream *s, struct str by, struct str reason, uint64_t *n)
 {
 	struct message_purge purge = { .before = clock_wall() };
+	int64_t deadline = clock_mono() + PURGE_PATIENCE;
 	struct buf why;
 	int err = OK;
 
@@ -293,7 +296,7 @@ message_purge(struct message_stream *s, struct str by, struct str reason, uint64
 	tail_look(s->tail);
 	read_wake(s);
 	while (s->purge == &purge && err == OK)
-		err = waitq_park(&s->purged, CLOCK_NEVER);
+		err = waitq_park(&s->purged, deadline);
 	if (s->purge == &purge)
 		s->purge = NULL;
 	*n = purge.n;
@@ -301,5 +304,5 @@ message_purge(struct message_stream *s, struct str by, struct str reason, uint64
 	    LOG_I("messages", purge.n), LOG_STR("operator", by), LOG_STR("reason", reason),
 	    LOG_ERR(err), LOG_END);
 	buf_fini(&why);
-	return err ? err : journal_flush(s->journal, CLOCK_NEVER);
+	return err ? err : journal_flush(s->journal, deadline);
 }

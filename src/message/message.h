@@ -57,7 +57,7 @@ bool message_is_idle(const struct message_stream *m);
 void message_get_status(const struct message_stream *m, struct message_status *out);
 struct journal *message_journal(struct message_stream *m);
 /* Removes what waits and is not on its way, on record in the journal as JOURNAL_DROPPED with operator and reason as its error. *n: how many.
- * Parks. 0; ERR_BUSY: another purge is under way; ERR_CANCELLED, ERR_IO: some may be gone. */
+ * Parks, for some seconds at most. 0; ERR_BUSY: another purge is under way; ERR_CANCELLED, ERR_TIMEOUT, ERR_IO: some may be gone. */
 int message_purge(struct message_stream *m, struct str by, struct str reason, uint64_t *n);
 
 #endif

@@ -22,6 +22,8 @@ struct message_purge {
 	int64_t before; /* UTC ns: what was taken in until then */
 	struct str why; /* for the journal */
 	uint64_t n;
+	bool younger; /* what was taken in later has been met */
+	bool past;    /* by so much that nothing older comes behind it */
 };
 
 /* One task that sends, and what it is sending. */

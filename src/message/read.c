@@ -13,6 +13,8 @@
 #define LOOK_AT_LEAST NS_PER_S
 #define UNLOAD_EVERY (100 * NS_PER_MS)
 #define FORGET_MAX 1024
+/* Records are read in the order of their time, but for names that came late. */
+#define ORDER_SLACK (2 * NS_PER_S)
 
 static const struct backoff_policy disk_policy = { 100 * NS_PER_MS, 5 * NS_PER_S, 2, true };
 
@@ -121,6 +123,13 @@ drop(struct message_stream *s, const struct message *m)
 }
 
 static void
+pass_by(struct message_purge *p, const struct message *m)
+{
+	p->younger = true;
+	p->past = p->past || m->received > p->before + ORDER_SLACK;
+}
+
+static void
 accept(struct message_stream *s, struct message *m, int64_t now)
 {
 	if (journal_is_done(s->journal, m->segment->id, m->number)) {
@@ -131,6 +140,8 @@ accept(struct message_stream *s, struct message *m, int64_t now)
 		drop(s, m);
 		queue_return(&s->queue, m);
 	} else {
+		if (s->purge)
+			pass_by(s->purge, m);
 		recall(s, m, now);
 		queue_add(&s->queue, m, now);
 	}
@@ -229,10 +240,13 @@ tell_idle(struct message_stream *s)
 		s->opt.changed(s->opt.arg);
 }
 
+/* Nothing older is left, whatever comes in meanwhile, and though the window may be full of it. */
 static void
 tell_purged(struct message_stream *s, int got)
 {
-	if (s->purge == NULL || got != 0 || s->wants_room)
+	const struct message_purge *p = s->purge;
+
+	if (p == NULL || (!p->past && !(p->younger && s->no_room) && (got != 0 || s->wants_room)))
 		return;
 	s->purge = NULL;
 	waitq_wake_all(&s->purged);

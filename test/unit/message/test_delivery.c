@@ -127,6 +127,52 @@ test_purge(void **state)
 	place_free(p);
 }
 
+#define YOUNG 150
+#define LONG 60000
+
+/* Taken in after the purge began, and more than there is memory for. */
+static void
+add_younger(struct place *p)
+{
+	int64_t then = clock_wall() + 60 * NS_PER_S;
+	char name[NAME_CAP + 8], *body = malloc(LONG);
+	struct made m;
+
+	assert_non_null(body);
+	made_init(&m, then, 3, p->segments + 1);
+	memset(body, ' ', LONG);
+	for (unsigned i = 0; i < YOUNG; i++) {
+		body[snprintf(body, LONG, "ok %u", p->records++)] = ' ';
+		made_frame(&m, then + i, "ann", STR(""), str_make(body, LONG));
+	}
+	free(body);
+	name_make(name, then, p->segments++);
+	made_write(&m, p->dir, name);
+}
+
+/* A purge comes to its end though the destination is away and more and more waits behind what it was for. */
+static void
+test_purge_ends(void **state)
+{
+	static const char *const words[] = { "ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok" };
+	struct place *p = place_new();
+
+	(void)state;
+	place_add(p, ARRAY_LEN(words), words);
+	add_younger(p);
+	p->peer->away = true;
+	p->conf.breaker_failures = 1;
+	p->conf.retry.initial = p->conf.retry.max_interval = 20 * NS_PER_MS;
+	p->act = purge;
+	assert_int_equal(place_live(p), 0);
+	assert_false(p->peer->broken);
+	assert_true(p->peer->told <= ARRAY_LEN(words));
+	for (unsigned i = ARRAY_LEN(words); i < p->records; i++)
+		assert_int_equal(p->peer->taken[i], 1);
+	assert_int_equal(place_files(p, ""), 0);
+	place_free(p);
+}
+
 /* ---- the breaker ---- */
 
 static bool
@@ -201,6 +247,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_letters_again),
 		cmocka_unit_test(test_purge),
+		cmocka_unit_test(test_purge_ends),
 		cmocka_unit_test(test_outage),
 		cmocka_unit_test(test_many_waiting),
 	};
