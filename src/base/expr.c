@@ -22,13 +22,25 @@ struct places {
 	unsigned n, *members, *index;
 };
 
+/* What a match needs to know while it is under way. */
+struct walk {
+	const struct step *steps;
+	struct places now, next;
+	unsigned *todo;   /* of follow() */
+	unsigned *memory; /* all of these */
+};
+
 struct expr {
 	struct step *steps;
 	unsigned n;
 	bool too_large;
-	struct places now, next;
-	unsigned *todo;   /* of follow() */
-	unsigned *memory; /* all of these */
+	struct walk walk; /* of expr_match() */
+};
+
+struct expr_look {
+	struct walk walk;
+	struct str text;
+	size_t at, piece; /* bytes: how far we are, and how many at a time */
 };
 
 static unsigned
@@ -119,17 +131,18 @@ write_node(struct expr *e, const struct expr_node *n)
 
 /* Room for a match: no more than these steps need. */
 static bool
-make_places(struct expr *e)
+walk_init(struct walk *w, const struct expr *e)
 {
 	unsigned *memory = calloc(5 * (size_t)e->n, sizeof(*memory));
 
-	e->memory = e->now.members = memory;
+	w->steps = e->steps;
+	w->memory = w->now.members = memory;
 	if (!memory)
 		return false;
-	e->now.index = memory + e->n;
-	e->next.members = memory + 2 * e->n;
-	e->next.index = memory + 3 * e->n;
-	e->todo = memory + 4 * e->n;
+	w->now.index = memory + e->n;
+	w->next.members = memory + 2 * e->n;
+	w->next.index = memory + 3 * e->n;
+	w->todo = memory + 4 * e->n;
 	return true;
 }
 
@@ -148,7 +161,7 @@ write_steps(struct expr *e, const struct expr_node *tree)
 	smaller = realloc(e->steps, e->n * sizeof(*e->steps));
 	if (smaller)
 		e->steps = smaller;
-	return make_places(e) ? 0 : ERR_NOMEM;
+	return walk_init(&e->walk, e) ? 0 : ERR_NOMEM;
 }
 
 int
@@ -181,7 +194,7 @@ void
 expr_free(struct expr *e)
 {
 	if (e) {
-		free(e->memory);
+		free(e->walk.memory);
 		free(e->steps);
 	}
 	free(e);
@@ -207,25 +220,56 @@ join(struct places *s, unsigned step)
 
 /* Adds the step, and all that is reached from it without a byte. True: that is the end. */
 static bool
-follow(struct expr *e, struct places *into, unsigned step, bool begin, bool end)
+follow(struct walk *w, struct places *into, unsigned step, bool begin, bool end)
 {
 	unsigned n = 0;
 
 	if (join(into, step))
-		e->todo[n++] = step;
+		w->todo[n++] = step;
 	while (n) {
-		unsigned at = e->todo[--n];
-		const struct step *s = &e->steps[at];
+		unsigned at = w->todo[--n];
+		const struct step *s = &w->steps[at];
 
 		if (s->op == OP_MATCH)
 			return true;
 		if (s->op == OP_FORK && join(into, s->y))
-			e->todo[n++] = s->y;
+			w->todo[n++] = s->y;
 		if ((s->op == OP_FORK || s->op == OP_JUMP) && join(into, s->x))
-			e->todo[n++] = s->x;
+			w->todo[n++] = s->x;
 		if (((s->op == OP_BEGIN && begin) || (s->op == OP_END && end)) &&
 		    join(into, at + 1))
-			e->todo[n++] = at + 1;
+			w->todo[n++] = at + 1;
+	}
+	return false;
+}
+
+enum { NOT_YET = -1 };
+
+/* On from byte from to byte to of the text, or its end: whether it matches, or NOT_YET. */
+static int
+walk(struct walk *w, struct str text, size_t from, size_t to)
+{
+	struct places *now = &w->now, *next = &w->next, other;
+
+	for (size_t i = from; i <= text.n; i++) {
+		if (i == to)
+			return NOT_YET;
+		/* A match may begin anywhere. */
+		if (follow(w, now, 0, i == 0, i == text.n))
+			return true;
+		if (i == text.n)
+			break;
+		next->n = 0;
+		for (unsigned k = 0; k < now->n; k++) {
+			const struct step *s = &w->steps[now->members[k]];
+
+			if (s->op == OP_SET && expr_holds(&s->set, (unsigned char)text.p[i]) &&
+			    follow(w, next, now->members[k] + 1, false, i + 1 == text.n))
+				return true;
+		}
+		other = *now;
+		*now = *next;
+		*next = other;
 	}
 	return false;
 }
@@ -233,26 +277,48 @@ follow(struct expr *e, struct places *into, unsigned step, bool begin, bool end)
 bool
 expr_match(struct expr *e, struct str text)
 {
-	struct places *now = &e->now, *next = &e->next, *other;
+	e->walk.now.n = 0;
+	return walk(&e->walk, text, 0, SIZE_MAX);
+}
 
-	now->n = 0;
-	for (size_t i = 0; i <= text.n; i++) {
-		/* A match may begin anywhere. */
-		if (follow(e, now, 0, i == 0, i == text.n))
-			return true;
-		if (i == text.n)
-			break;
-		next->n = 0;
-		for (unsigned k = 0; k < now->n; k++) {
-			const struct step *s = &e->steps[now->members[k]];
+/* ---- matching in pieces ---- */
 
-			if (s->op == OP_SET && expr_holds(&s->set, (unsigned char)text.p[i]) &&
-			    follow(e, next, now->members[k] + 1, false, i + 1 == text.n))
-				return true;
-		}
-		other = now;
-		now = next;
-		next = other;
+#define PIECE_STEPS 16384
+
+uint64_t
+expr_cost(const struct expr *e, struct str text)
+{
+	return (uint64_t)e->n * (text.n + 1);
+}
+
+struct expr_look *
+expr_look_new(const struct expr *e, struct str text)
+{
+	struct expr_look *l = calloc(1, sizeof(*l));
+
+	if (l == NULL || !walk_init(&l->walk, e)) {
+		free(l);
+		return NULL;
 	}
-	return false;
+	l->text = text;
+	l->piece = MAX(PIECE_STEPS / e->n, 1);
+	return l;
+}
+
+bool
+expr_look_on(struct expr_look *l, bool *matches)
+{
+	int got = walk(&l->walk, l->text, l->at, l->at + l->piece);
+
+	l->at += l->piece;
+	*matches = got == true;
+	return got != NOT_YET;
+}
+
+void
+expr_look_free(struct expr_look *l)
+{
+	if (l)
+		free(l->walk.memory);
+	free(l);
 }

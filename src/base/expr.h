@@ -22,4 +22,15 @@ void expr_free(struct expr *e); /* NULL is fine */
 /* Does it match anywhere in text (^ and $ are its ends)? Uses memory of e: not for several threads. */
 bool expr_match(struct expr *e, struct str text);
 
+/* The same in pieces, for long texts on a task, which may do other things between two of them. */
+struct expr_look;
+
+/* How many steps a match may take at most; one is a few nanoseconds. */
+uint64_t expr_cost(const struct expr *e, struct str text);
+/* With memory of its own, so several may be under way; borrows e and text. NULL: no memory. */
+struct expr_look *expr_look_new(const struct expr *e, struct str text);
+/* Goes on for some 16384 steps. True: it is known whether the text matches, and that is in *matches. */
+bool expr_look_on(struct expr_look *l, bool *matches);
+void expr_look_free(struct expr_look *l); /* NULL is fine */
+
 #endif

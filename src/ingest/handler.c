@@ -9,6 +9,9 @@
 #include "ingest/claim.h"
 #include "ingest/ingest_priv.h"
 #include "message/message.h"
+#include "task/task.h"
+
+#define MATCH_AT_ONCE 65536 /* steps of an expression: some 0.2 ms at most */
 
 int
 ingest_check_room(struct http_request *r, const struct ingest_conf *conf)
@@ -57,7 +60,37 @@ reply_no_match(struct http_request *r)
 	return http_reply_message(r, 400, "Body does not match");
 }
 
-/* 0, or answered (1). */
+/* The worker's others have their turn meanwhile. 0, ERR_BAD (no match) or an error. */
+static int
+match_long(const struct expr *e, struct str body)
+{
+	struct expr_look *l = expr_look_new(e, body);
+	bool matches = false;
+	int err = l ? 0 : ERR_NOMEM;
+
+	while (err == 0 && !expr_look_on(l, &matches))
+		err = task_breathe();
+	expr_look_free(l);
+	return err == 0 && !matches ? ERR_BAD : err;
+}
+
+/* 0, or answered (1), or an error. */
+static int
+check_match(struct http_request *r, struct expr *e, struct str body)
+{
+	int err;
+
+	if (expr_cost(e, body) <= MATCH_AT_ONCE)
+		err = expr_match(e, body) ? 0 : ERR_BAD;
+	else
+		err = match_long(e, body);
+	if (err != ERR_BAD)
+		return err;
+	reply_no_match(r);
+	return 1;
+}
+
+/* 0, or answered (1), or an error. */
 static int
 validate(struct http_request *r, const struct ingest_conf *conf, struct str *body)
 {
@@ -65,10 +98,7 @@ validate(struct http_request *r, const struct ingest_conf *conf, struct str *bod
 
 	if (stream->validate == VALIDATE_JSON && check_json(r, body) != 0)
 		return 1;
-	if (stream->match == NULL || expr_match(stream->match, *body))
-		return 0;
-	reply_no_match(r);
-	return 1;
+	return stream->match ? check_match(r, stream->match, *body) : 0;
 }
 
 /* 0 or an error. Of other streams than those of messages an empty body is no record. */
@@ -107,8 +137,9 @@ take(struct http_request *r, const struct ingest_conf *conf, struct claim *claim
 		return ingest_stream_body(r, conf, record.attrs, claim, bytes);
 	if (err != 0)
 		return err;
-	if (validate(r, conf, &record.body) != 0)
-		return 1;
+	err = validate(r, conf, &record.body);
+	if (err != 0)
+		return err;
 	if (ingest_record_of(r) != NULL)
 		ingest_record_of(r)->body = record.body;
 	*bytes = record.body.n;

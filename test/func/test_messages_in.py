@@ -4,15 +4,17 @@ import gzip
 import json
 import re
 import subprocess
+import threading
 
 import pytest
+import requests
 
 from lib import config, raw
 from lib.ports import free_port
 from lib.scripted import status
 from lib.segments import records_in
 from lib.server import program
-from lib.wait import wait_until
+from lib.wait import PATIENCE, wait_until
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -21,10 +23,10 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 def taking(server):
     """A server whose stream `jobs` has a destination that is away, so that what it takes in stays. ingest: rest of the location's line."""
 
-    def start(ingest="", stream=""):
+    def start(ingest="", stream="", main=""):
         nobody = f"http://127.0.0.1:{free_port()}/"
         blocks = f"stream jobs {{ sink http {nobody}; retry max=unlimited; {stream} }}"
-        return server(streams={}, http=blocks, server=f"location = /jobs {{ ingest jobs {ingest}; }}")
+        return server(streams={}, main=main, http=blocks, server=f"location = /jobs {{ ingest jobs {ingest}; }}")
 
     return start
 
@@ -219,3 +221,22 @@ def test_match_alone_takes_any_bytes_that_match(taking):
     sluice = taking(stream="validate match '^[0-9]{1,5}$';")
     assert [put(sluice, body).status_code for body in (b"1", b"12345", b"123456", b"", b"1\n", b"\x001", b"[1")] == [204, 204] + [400] * 5
     assert sorted(kept(sluice)) == [b"1", b"12345"]
+
+
+def test_expensive_expression_holds_up_nobody_else(taking):
+    sluice = taking(stream="validate match '(a?){250}(a?){250}b';", main="worker_processes 1;")
+    answers = []
+
+    def send():
+        answers.append(requests.put(sluice.url + "/jobs", data=b"a" * 65_000, timeout=PATIENCE).status_code)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    # Others are served while it is looked for: many, not those few that may have been ahead of it.
+    served = 0
+    while sender.is_alive() and served < 50:
+        assert sluice.session.get(sluice.url + "/nothing").status_code == 404
+        served += not answers
+    sender.join()
+    assert served == 50 and answers == [400]
+    assert requests.put(sluice.url + "/jobs", data=b"a" * 65_000 + b"b", timeout=PATIENCE).status_code == 204

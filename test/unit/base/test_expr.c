@@ -50,6 +50,19 @@ static const struct {
 	{ "x)", false, "x)", true },
 };
 
+static bool
+looked(const struct expr *e, struct str text)
+{
+	struct expr_look *l = expr_look_new(e, text);
+	bool matches;
+
+	assert_non_null(l);
+	while (!expr_look_on(l, &matches))
+		;
+	expr_look_free(l);
+	return matches;
+}
+
 static void
 matches(void **state)
 {
@@ -65,9 +78,47 @@ matches(void **state)
 			fail_msg("%s: %s", cases[i].pattern, why);
 		if (expr_match(e, guard_tail(&g, str_of(cases[i].text))) != cases[i].match)
 			fail_msg("%s on %s", cases[i].pattern, cases[i].text);
+		if (looked(e, guard_tail(&g, str_of(cases[i].text))) != cases[i].match)
+			fail_msg("%s on %s, in pieces", cases[i].pattern, cases[i].text);
 		expr_free(e);
 	}
 	guard_fini(&g);
+}
+
+/* Two at a time, taking turns in many pieces: neither is the other's. */
+static void
+long_texts_in_pieces(void **state)
+{
+	static char text[65536];
+	struct expr_look *yes, *no;
+	bool matches, other;
+	unsigned n = 0;
+	const char *why;
+	struct expr *e;
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	text[sizeof(text) - 1] = 'b';
+	assert_int_equal(expr_new(STR("^(a?){250}a*b$"), false, &e, &why), 0);
+	yes = expr_look_new(e, str_make(text, sizeof(text)));
+	no = expr_look_new(e, str_make(text, sizeof(text) - 1));
+	assert_non_null(yes);
+	assert_non_null(no);
+	while (!expr_look_on(yes, &matches)) {
+		assert_false(matches);
+		if (expr_look_on(no, &other))
+			assert_false(other);
+		n++;
+	}
+	assert_true(matches);
+	assert_true(n > 100); /* so each of them was short */
+	while (!expr_look_on(no, &other))
+		;
+	assert_false(other);
+	assert_true(expr_cost(e, str_make(text, sizeof(text))) > 250 * sizeof(text));
+	expr_look_free(yes);
+	expr_look_free(no);
+	expr_free(e);
 }
 
 static const struct {
@@ -213,6 +264,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(matches),
+		cmocka_unit_test(long_texts_in_pieces),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(is_never_slow),
 		cmocka_unit_test(as_the_c_library),
