@@ -150,8 +150,10 @@ check_answer(struct conf *c, const struct conf_node *node, const struct ingest_a
 	}
 	err = buf_failed(&sample) ? ERR_NOMEM : json_check_text(buf_str(&sample), &bad_at);
 	if (err == ERR_BAD) {
-		conf_error(c, node, "\"body=\" is not JSON, from here on: %.*s",
-		    STR_ARG(str_from(buf_str(&sample), (size_t)bad_at)));
+		struct str rest = str_from(buf_str(&sample), (size_t)bad_at);
+
+		conf_error(c, node, "\"body=\" is not JSON%s%.*s",
+		    rest.n > 0 ? ", from here on: " : ": it ends too early", STR_ARG(rest));
 		err = ERR_CONFIG;
 	}
 	buf_fini(&sample);

@@ -149,8 +149,8 @@ def test_member_of_what_is_no_object_is_missing(taking, body):
 @pytest.mark.parametrize(
     "body, message",
     [
-        ("""'{"a":$record_id'""", '"body=" is not JSON, from here on: '),
-        ("""'{"a":"$record_id}'""", '"body=" is not JSON, from here on: '),
+        ("""'{"a":$record_id'""", '"body=" is not JSON: it ends too early'),
+        ("""'{"a":"$record_id}'""", '"body=" is not JSON: it ends too early'),
         ("""'id $record_id'""", '"body=" is not JSON, from here on: id null'),
         ("""'{"a":"$no_such"}'""", 'unknown variable "$no_such"'),
         ("""'{"a":"$"}'""", "invalid variable name"),
