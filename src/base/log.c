@@ -165,6 +165,15 @@ put_ms(struct buf *b, int64_t ns)
 }
 
 static void
+put_text(struct buf *b, struct str s, bool json)
+{
+	if (json || needs_quotes(s))
+		put_quoted(b, s, json);
+	else
+		put_escaped(b, s, json);
+}
+
+static void
 put_value(struct buf *b, const struct log_field *f, bool json)
 {
 	switch (f->kind) {
@@ -178,10 +187,10 @@ put_value(struct buf *b, const struct log_field *f, bool json)
 		buf_puts(b, f->i ? "true" : "false");
 		break;
 	case LOG_FIELD_STR:
-		if (json || needs_quotes(f->s))
-			put_quoted(b, f->s, json);
-		else
-			put_escaped(b, f->s, json);
+		put_text(b, f->s, json);
+		break;
+	case LOG_FIELD_ERR:
+		put_text(b, str_of(err_text((int)f->i)), json);
 		break;
 	}
 }
@@ -225,6 +234,8 @@ put_head(struct buf *b, enum log_level level, const char *area, const char *mess
 static void
 put_field(struct buf *b, const struct log_field *f, bool json)
 {
+	if (f->kind == LOG_FIELD_ERR && f->i == 0)
+		return;
 	buf_puts(b, json ? ",\"" : " ");
 	buf_puts(b, f->name);
 	buf_puts(b, json ? "\":" : "=");

@@ -22,7 +22,7 @@ enum log_style { LOG_LOGFMT, LOG_JSON };
 
 struct log_field {
 	const char *name; /* NULL ends the list */
-	enum { LOG_FIELD_STR, LOG_FIELD_INT, LOG_FIELD_MS, LOG_FIELD_BOOL } kind;
+	enum { LOG_FIELD_STR, LOG_FIELD_INT, LOG_FIELD_MS, LOG_FIELD_BOOL, LOG_FIELD_ERR } kind;
 	struct str s;
 	int64_t i;
 };
@@ -33,8 +33,8 @@ struct log_field {
 /* Nanoseconds, printed as milliseconds with three decimals. */
 #define LOG_MS(name, ns) ((struct log_field){ (name), LOG_FIELD_MS, { NULL, 0 }, (int64_t)(ns) })
 #define LOG_B(name, v) ((struct log_field){ (name), LOG_FIELD_BOOL, { NULL, 0 }, (v) })
-/* The error of our table, by name and text. */
-#define LOG_ERR(err) LOG_S("error", err_text(err))
+/* The error of our table, by name and text; nothing where there was none. */
+#define LOG_ERR(err) ((struct log_field){ "error", LOG_FIELD_ERR, { NULL, 0 }, (err) })
 /* strerror of an errno value the caller saved. */
 #define LOG_ERRNO(errnum) LOG_S("errno", log_errno_text(errnum))
 #define LOG_END ((struct log_field){ NULL, LOG_FIELD_STR, { NULL, 0 }, 0 })

@@ -273,10 +273,12 @@ tell(struct one_rule *o, const int *results, size_t n, int err)
 		o->last_run = clock_wall();
 		series_add(o->counts, REPROCESSED, done);
 	}
-	if (done > 0 || err != 0)
-		log_event(err ? LOG_ERROR : LOG_INFO, "dlq", "rule sends dead letters again",
-		    LOG_STR("rule", o->rule->pattern), LOG_I("letters", done), LOG_ERR(err),
-		    LOG_END);
+	if (err != 0)
+		log_event(LOG_ERROR, "dlq", "rule cannot send dead letters again",
+		    LOG_STR("rule", o->rule->pattern), LOG_I("letters", n), LOG_ERR(err), LOG_END);
+	else if (done > 0)
+		log_event(LOG_INFO, "dlq", "rule sends dead letters again",
+		    LOG_STR("rule", o->rule->pattern), LOG_I("letters", done), LOG_END);
 }
 
 static int

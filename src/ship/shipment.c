@@ -280,12 +280,17 @@ give_up(struct shipment *h, const struct dlq_letter *letter)
 	int err = dlq_add(dlq_of(h), letter);
 
 	file_crash_point("ship.letter_added");
+	if (err != 0) {
+		log_event(LOG_ERROR, "ship", "dead letters cannot be written: trying again",
+		    LOG_STR("stream", conf->name), LOG_STR("key", letter->key), LOG_ERR(err),
+		    LOG_END);
+		return err;
+	}
 	log_event(LOG_ERROR, "ship", "given up: a dead letter now", LOG_STR("stream", conf->name),
 	    LOG_STR("destination", conf->sink->destination), LOG_STR("key", letter->key),
-	    LOG_I("attempts", letter->attempts), LOG_S("why", letter->why), LOG_ERR(err), LOG_END);
-	if (err == 0)
-		delivery_metrics_dead(&h->u->stream->metrics.delivery, letter->type);
-	return err ? err : settle(h, letter->id);
+	    LOG_I("attempts", letter->attempts), LOG_S("why", letter->why), LOG_END);
+	delivery_metrics_dead(&h->u->stream->metrics.delivery, letter->type);
+	return settle(h, letter->id);
 }
 
 int

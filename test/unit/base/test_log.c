@@ -70,7 +70,7 @@ a_line_in_logfmt(void **state)
 	log_event(LOG_INFO, "ingest", "stored", LOG_S("stream", "usage"), LOG_I("bytes", -512),
 	    LOG_MS("took", 1234567), LOG_MS("gone", -5000), LOG_B("new", true),
 	    LOG_STR("user", STR("a b")), LOG_S("none", NULL), LOG_ERR(ERR_TIMEOUT),
-	    LOG_I("least", INT64_MIN), LOG_END);
+	    LOG_I("least", INT64_MIN), LOG_ERR(0), LOG_END);
 	assert_int_equal(errno, ENOSPC);
 	assert_true(str_is(only_line(),
 	    "info ingest: stored stream=usage bytes=-512 took=1.234 gone=-0.005 new=true "
