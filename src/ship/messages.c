@@ -32,6 +32,7 @@ weigh(struct ship_stream *s)
 	if (!ship_weigh(s) || s->messages == NULL)
 		return;
 	message_get_status(s->messages, &now);
+	s->weighed.files = s->status.waiting_files;
 	s->weighed.records = s->metrics.stored;
 	s->weighed.settled = now.settled;
 	s->weighed.done = now.done;
@@ -52,6 +53,8 @@ refresh(struct ship_stream *s)
 	s->status.failures = now.failures;
 	s->status.held = now.held;
 	s->status.oldest = now.oldest;
+	/* Files outlive what they hold: of an open one, all may be done. */
+	s->status.waiting_files = now.oldest != 0 ? MAX(s->weighed.files, 1) : 0;
 	str_copyz(s->status.why, sizeof(s->status.why), str_of(now.why));
 	series_set(s->metrics.stream, SPOOL_METRIC_OLDEST, now.oldest);
 	count_stored(s, &now);

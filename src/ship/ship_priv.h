@@ -74,6 +74,7 @@ struct ship_stream {
 	int64_t refreshed;               /* monotonic */
 	struct {
 		int64_t records; /* in sealed files, when they were weighed last */
+		uint64_t files;  /* all of them, then */
 		uint64_t settled, done;
 	} weighed;
 

@@ -99,6 +99,9 @@ def test_each_record_arrives_once_under_the_id_that_its_client_was_told(queue, w
     arrived = worker.wait_accepted(200)
     assert dict(zip(ids(arrived), texts(arrived))) == told and len(told) == 200
     wait_empty(sluice)
+    # Workers have files open still, but all that is in them is done.
+    assert list((sluice.state_dir / "jobs").glob("*.open"))
+    wait_until(lambda: api(sluice, "/api/streams").json["streams"][0]["waiting_files"] == 0, "no file waits")
     assert sluice.stop() == 0
     assert len(worker.requests) == 200
     assert not [name for name in sluice.data_files() if not name.startswith(("jobs/journal/", "dlq/"))]
