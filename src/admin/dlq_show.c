@@ -206,7 +206,10 @@ put_attempt(struct json_writer *w, const struct dlq_event *e)
 	json_put_u64(w, "attempt", e->attempt);
 	json_put_cstr(w, "result", e->outcome == SINK_CONFIRMED ? "delivered" : "failed");
 	put_status(w, "status", e->status);
-	put_ms(w, "duration_ms", e->duration);
+	if (e->duration > 0)
+		put_ms(w, "duration_ms", e->duration);
+	else
+		json_put_null(w, "duration_ms"); /* of one before its death: not known here */
 }
 
 static void

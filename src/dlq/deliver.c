@@ -54,16 +54,18 @@ dlq_attempt(
 	c.outcome = (int)r->outcome;
 	c.time = c.last_attempt = started;
 	c.duration = duration;
-	c.status = r->status;
 	if (r->outcome != SINK_HELD) { /* it refused us, not the message */
 		c.attempts++;
 		c.tries++;
 	}
-	if (r->outcome != SINK_CONFIRMED)
+	if (r->outcome != SINK_CONFIRMED) {
+		c.status = r->status;
 		c.error = why_of(r);
+	}
 	index_change(d, e, &c);
 	c = index_now(e);
 	c.kind = DLQ_EV_ATTEMPT;
+	c.status = r->status; /* of a success, too: the entry's own belongs to its last error */
 	buf_init(&frames, 0);
 	put_event(&frames, id, &c);
 	if (buf_failed(&frames)) {

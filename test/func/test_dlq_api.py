@@ -183,6 +183,9 @@ def test_reprocess(letters):
     assert (m["resolved_by"], m["reason"], m["reprocess_count"], m["attempts"]) == ("ann", "fixed", 1, 2) and m["resolved_at"]
     assert m["job"] == answer.json["job"] and ids(listed(sluice, job=m["job"])) == made[:2]
     assert [e["event"] for e in m["history"]] == ["attempt", "dead", "reprocess", "attempt", "resolved"]
+    # The entry keeps the status of its last error; how long the attempt took that is known by its time only is not made up.
+    assert (m["error_status"], m["history"][3]["status"]) == (400, 200)
+    assert m["history"][0]["duration_ms"] is None and m["history"][3]["duration_ms"] > 0
     assert m["history"][2]["operator"] == "ann" and m["history"][2]["reason"] == "fixed"
     assert [r.headers["idempotency-key"] for r in letters.service.accepted if r.headers["idempotency-key"] == m["original_message_id"]] == [m["original_message_id"]]
     assert one(sluice, made[2])["status"] == "pending"
