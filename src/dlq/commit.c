@@ -268,8 +268,8 @@ put(struct dlq *d, enum part part, struct buf *frames)
 	return err ? ERR_NOMEM : OK;
 }
 
-static int
-wait_durable(struct dlq *d, enum part part)
+int
+commit_wait_durable(struct dlq *d, enum part part)
 {
 	struct batch *b = d->filling;
 	struct commit_wait w = { .part = part };
@@ -278,10 +278,8 @@ wait_durable(struct dlq *d, enum part part)
 	list_push(&b->waiting, &w.link);
 	while (!w.done && !err)
 		err = waitq_park(&b->committed, CLOCK_NEVER);
-	if (w.done)
-		return w.result;
 	list_del(&w.link);
-	return err;
+	return w.done ? w.result : err;
 }
 
 static size_t
@@ -304,7 +302,7 @@ commit_add(struct dlq *d, enum part part, struct buf *frames)
 		waitq_wake_all(&d->settled);
 	}
 	buf_fini(frames);
-	return err ? err : wait_durable(d, part);
+	return err ? err : commit_wait_durable(d, part);
 }
 
 int
@@ -315,7 +313,7 @@ commit_copies(struct dlq *d, struct buf *frames)
 	if (err)
 		commit_undo(d, frames);
 	buf_fini(frames);
-	return err ? err : wait_durable(d, PART_LETTERS);
+	return err ? err : commit_wait_durable(d, PART_LETTERS);
 }
 
 int
@@ -334,7 +332,7 @@ commit_hours(struct dlq *d)
 {
 	d->filling->hours = true;
 	waitq_wake(&d->work, 1);
-	return wait_durable(d, PART_LETTERS);
+	return commit_wait_durable(d, PART_LETTERS);
 }
 
 int

@@ -226,6 +226,8 @@ int commit_post(struct dlq *d, struct buf *frames);
 int commit_hours(struct dlq *d);
 /* Parks until the entry has no frame on its way. 0, or ERR_CANCELLED. */
 int commit_settled(struct dlq *d);
+/* Until the part of the filling batch that the caller has just put there is on disk: 0, or an error. Parks. */
+int commit_wait_durable(struct dlq *d, enum part part);
 
 /* ---- files.c: blocking calls, on helpers ---- */
 
