@@ -23,8 +23,7 @@ static const struct backoff_policy disk_policy = { NS_PER_S, 30 * NS_PER_S, 2, t
 
 /* ---- to the dead letters ---- */
 
-/* The same for the same record, whatever id its sender gave it. */
-static struct id
+struct id
 letter_id(const struct message *m)
 {
 	return message_id(m->segment->id, m->number, str_make(NULL, 0));

@@ -106,6 +106,8 @@ void send_journal(
     struct sender *me, const struct message *m, enum journal_result result, struct str error);
 
 /* letter.c: dead letters */
+/* The id that the message has, or would have, as a dead letter: the same for the same record, whatever id its sender gave it. */
+struct id letter_id(const struct message *m);
 /* The message cannot be delivered, for the reason in me->r: it becomes a dead letter, or one again. It leaves the queue, or waits there until that can
  * be written down. Parks. */
 void letter_bury(struct sender *me, struct message *m, enum dlq_type type);

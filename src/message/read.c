@@ -129,10 +129,30 @@ pass_by(struct message_purge *p, const struct message *m)
 	p->past = p->past || m->received > p->before + ORDER_SLACK;
 }
 
+/* Somebody died between the letter and the row that tells of it: so the row is added now. */
+static bool
+is_letter(struct message_stream *s, const struct message *m)
+{
+	struct journal_row row = { .segment = m->segment->id,
+		.number = m->number,
+		.message = m->id,
+		.result = JOURNAL_DEAD };
+	struct dlq_entry e;
+
+	if (dlq_find(s->opt.dlq, letter_id(m), &e) != OK)
+		return false;
+	row.attempt = e.attempts;
+	row.time = e.last_attempt ? e.last_attempt : e.dead;
+	row.status = e.status;
+	row.error = e.error;
+	journal_add(s->journal, &row);
+	return true;
+}
+
 static void
 accept(struct message_stream *s, struct message *m, int64_t now)
 {
-	if (journal_is_done(s->journal, m->segment->id, m->number)) {
+	if (journal_is_done(s->journal, m->segment->id, m->number) || is_letter(s, m)) {
 		(void)tail_done(s->tail, m->segment);
 		s->done++;
 		queue_return(&s->queue, m);

@@ -5,6 +5,7 @@
  *	ok N      taken at once            slow N    taken after 20 ms
  *	twice N   taken at the third try   never N   fails every time      bad N   refused for good
  *	later N   taken at the fifth try, after it has become a dead letter
+ *	once N    refused for good, but only once
  */
 #ifndef SLUICE_TEST_LIFE_TEST_H
 #define SLUICE_TEST_LIFE_TEST_H
@@ -76,7 +77,7 @@ peer_answer(struct peer *p, unsigned n, const char *word, struct sink_result *r)
 {
 	if (p->away)
 		peer_result(r, SINK_AGAIN, 0);
-	else if (strcmp(word, "bad") == 0)
+	else if (strcmp(word, "bad") == 0 || (strcmp(word, "once") == 0 && p->tries[n] == 1))
 		peer_result(r, SINK_PERMANENT, 422);
 	else if (strcmp(word, "never") == 0 || (strcmp(word, "twice") == 0 && p->tries[n] < 3) ||
 		 (strcmp(word, "later") == 0 && p->tries[n] < 5))

@@ -88,6 +88,27 @@ test_kills_at_calls(void **state)
 #define POINT(name) name,
 static const char *const points[] = { MESSAGE_POINTS_SEND(POINT) MESSAGE_POINTS_JOURNAL(POINT) };
 
+/* Killed before the journal says so, it is a dead letter all the same, and not sent again before anybody decides on it. */
+static void
+test_a_letter_is_known_without_the_journal(void **state)
+{
+	static const char *const once[] = { "once" };
+	struct place *p = place_new();
+	struct letters l;
+
+	(void)state;
+	place_add(p, 1, once);
+	assert_int_equal(place_live_with(p, "SLUICE_CRASH", "message.buried:1"), -1);
+	for (unsigned life = 0; life < 2; life++) {
+		assert_int_equal(place_live(p), 0);
+		l = place_letters(p);
+		assert_int_equal(l.of[0], 1);
+		assert_int_equal(p->peer->tries[0], 1);
+		assert_int_equal(place_files(p, ""), 0);
+	}
+	place_free(p);
+}
+
 static void
 test_kills_at_points(void **state)
 {
@@ -151,6 +172,7 @@ main(void)
 		cmocka_unit_test(test_calls_fail),
 		cmocka_unit_test(test_kills_at_calls),
 		cmocka_unit_test(test_kills_at_points),
+		cmocka_unit_test(test_a_letter_is_known_without_the_journal),
 		cmocka_unit_test(test_kills_with_damage),
 	};
 
