@@ -14,6 +14,8 @@
 
 #include "base/buf.h"
 
+#define BLOCK 4096 /* what is lost at least where a disk fails */
+
 static int
 real_open(const char *path, int flags, mode_t mode)
 {
@@ -111,6 +113,24 @@ file_read_full(int fd, void *p, size_t n, off_t at)
 			return err_from_errno(errno);
 	}
 	return (ssize_t)got;
+}
+
+ssize_t
+file_read_blocks(int fd, void *p, size_t n, off_t at)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		size_t piece = MIN(n - done, BLOCK - (size_t)(at + (off_t)done) % BLOCK);
+		ssize_t got = file_read_full(fd, (char *)p + done, piece, at + (off_t)done);
+
+		if (got < 0)
+			memset((char *)p + done, 0, piece);
+		else if ((size_t)got < piece)
+			return (ssize_t)done + got;
+		done += piece;
+	}
+	return (ssize_t)done;
 }
 
 /* A sync cut short by a signal says nothing was lost yet: repeated. Any other failure is final. */

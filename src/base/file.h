@@ -40,6 +40,8 @@ int file_open(const char *path, int flags); /* O_CLOEXEC added, FILE_MODE; EINTR
 int file_write_all(int fd, const void *p, size_t n, off_t at);
 /* Bytes read: fewer than n only at the end of the file. */
 ssize_t file_read_full(int fd, void *p, size_t n, off_t at);
+/* The same for a disk that fails: block by block, with zeros in place of those that it does not give even now. */
+ssize_t file_read_blocks(int fd, void *p, size_t n, off_t at);
 int file_sync(int fd);     /* fsync */
 int file_datasync(int fd); /* fdatasync */
 int file_close(int fd);    /* reports a failed close; EINTR counts as closed */

@@ -69,7 +69,7 @@ struct journal_scan {
 
 /* limit: bytes of the file to read; 0: all. 0, ERR_NOT_FOUND, ERR_EOF (it has no header yet), ERR_CORRUPT (the header), ERR_NOMEM, ERR_IO. */
 int journal_scan_open(struct journal_scan *s, const char *path, uint64_t limit);
-/* The next good row, borrowed until the next call: 1, 0 at the end, or ERR_IO. */
+/* The next good row, borrowed until the next call: 1, or 0 at the end. */
 int journal_scan_next(struct journal_scan *s, struct journal_record *out);
 void journal_scan_close(struct journal_scan *s);
 

@@ -1,6 +1,6 @@
 /*
- * Reading one of a journal's files: row after row, through a buffer; a damaged place is passed over in steps of eight bytes, which is how rows lie.
- * Blocks.
+ * Reading one of a journal's files: row after row, through a buffer; a damaged place is passed over in steps of eight bytes, which is how rows lie, and
+ * so is what the disk does not give at the second try. Blocks.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,7 +12,15 @@
 _Static_assert(JOURNAL_SCAN_BUFFER >= 2 * JOURNAL_ROW_MAX && JOURNAL_HEADER_LEN % 8 == 0,
     "any row fits the buffer");
 
-/* 0, ERR_EOF: it was being made when somebody died; ERR_CORRUPT, ERR_IO. */
+static ssize_t
+read_at(const struct journal_scan *s, void *p, size_t n, uint64_t at)
+{
+	ssize_t got = file_read_full(s->fd, p, n, (off_t)at);
+
+	return got < 0 ? file_read_blocks(s->fd, p, n, (off_t)at) : got;
+}
+
+/* 0, ERR_EOF: it was being made when somebody died; ERR_CORRUPT: also where the disk does not give it at the second try. */
 static int
 read_header(struct journal_scan *s)
 {
@@ -21,7 +29,9 @@ read_header(struct journal_scan *s)
 	ssize_t n = file_read_full(s->fd, header, sizeof(header), 0);
 
 	if (n < 0)
-		return ERR_IO;
+		n = file_read_full(s->fd, header, sizeof(header), 0);
+	if (n < 0)
+		return ERR_CORRUPT;
 	if (memcmp(header, zeros, (size_t)n) == 0)
 		return ERR_EOF;
 	return journal_decode_header(header, (size_t)n, &s->header);
@@ -60,23 +70,19 @@ journal_scan_close(struct journal_scan *s)
 }
 
 /* The buffer holds a whole row from s->at on, if the file does. */
-static int
+static void
 load(struct journal_scan *s)
 {
 	uint64_t end = s->from + s->n;
 	ssize_t n;
 
 	if (end == s->limit || end >= s->at + JOURNAL_ROW_MAX)
-		return OK;
-	n = file_read_full(
-	    s->fd, s->buffer, (size_t)MIN(JOURNAL_SCAN_BUFFER, s->limit - s->at), (off_t)s->at);
-	if (n < 0)
-		return (int)n;
+		return;
+	n = read_at(s, s->buffer, (size_t)MIN(JOURNAL_SCAN_BUFFER, s->limit - s->at), s->at);
 	s->from = s->at;
 	s->n = (size_t)n;
 	if (s->n < JOURNAL_SCAN_BUFFER)
 		s->limit = MIN(s->limit, s->from + s->n); /* cut while it is read */
-	return OK;
 }
 
 int
@@ -86,8 +92,7 @@ journal_scan_next(struct journal_scan *s, struct journal_record *out)
 		const unsigned char *p;
 		ssize_t used;
 
-		if (load(s) != OK)
-			return ERR_IO;
+		load(s);
 		if (s->at >= s->limit)
 			break;
 		p = s->buffer + (s->at - s->from);

@@ -15,8 +15,6 @@
 _Static_assert(READER_BUFFER >= SEGMENT_FRAME_LEN + SEGMENT_META_MAX + 4096,
     "a frame's head, user and attrs, and some of its body, fit the buffer");
 
-#define BLOCK 4096 /* what is lost at least where a disk fails */
-
 struct reader {
 	int fd;
 	bool owned, failing;
@@ -30,32 +28,13 @@ struct reader {
 	unsigned char buf[READER_BUFFER];
 };
 
-/* Block by block: zeros in place of what cannot be read. */
-static ssize_t
-read_blocks(struct reader *r, unsigned char *p, size_t n, uint64_t at)
-{
-	size_t done = 0;
-
-	while (done < n) {
-		size_t piece = (size_t)MIN(n - done, BLOCK - (at + done) % BLOCK);
-		ssize_t got = file_read_full(r->fd, p + done, piece, (off_t)(at + done));
-
-		if (got < 0)
-			memset(p + done, 0, piece);
-		else if ((size_t)got < piece)
-			return (ssize_t)done + got;
-		done += piece;
-	}
-	return (ssize_t)done;
-}
-
 /* For what a CRC will be asked about. */
 static ssize_t
 read_at(struct reader *r, unsigned char *p, size_t n, uint64_t at)
 {
 	ssize_t got = file_read_full(r->fd, p, n, (off_t)at);
 
-	return got < 0 && r->failing ? read_blocks(r, p, n, at) : got;
+	return got < 0 && r->failing ? file_read_blocks(r->fd, p, n, (off_t)at) : got;
 }
 
 /* n bytes of the file from at on, in the buffer; the caller knows them to lie within limit. NULL: they cannot be read. */

@@ -182,9 +182,15 @@ t_mkdir(const char *path, mode_t mode)
 	return fails() ? -1 : file_calls_real.mkdir(path, mode);
 }
 
+static off_t bad_block = -1; /* that the disk never gives */
+
 static ssize_t
 t_pread(int fd, void *p, size_t n, off_t at)
 {
+	if (bad_block >= 0 && at < bad_block + 4096 && at + (off_t)n > bad_block) {
+		errno = EIO;
+		return -1;
+	}
 	return fails() ? -1 : file_calls_real.pread(fd, p, n, at);
 }
 
@@ -324,11 +330,53 @@ every_call_fails_once(void **state)
 	log_threshold = LOG_INFO;
 }
 
+static void
+go_on(void *arg)
+{
+	struct journal *j = open_limited(1);
+	struct journal_row row = {
+		.segment = segment(9), .result = JOURNAL_DELIVERED, .attempt = 1, .time = 1
+	};
+
+	(void)arg;
+	journal_add(j, &row);
+	assert_int_equal(journal_flush(j, CLOCK_NEVER), 0);
+	journal_close(j);
+	bad_block = -1;
+	j = open_limited(1);
+	assert_true(journal_is_done(j, segment(9), 0));
+	journal_close(j);
+}
+
+/* It goes on with what can be read: a message is delivered twice rather than never. */
+static void
+a_block_cannot_be_read(void **state)
+{
+	(void)state;
+	log_threshold = LOG_ERROR + 1;
+	for (off_t bad = 0; bad <= 4096; bad += 4096) {
+		tmp_init(&tmp);
+		tmp_init(&lost);
+		calls = acked = n_names = fail_at = 0;
+		run(work, NULL);
+		bad_block = bad;
+		file_calls = &table;
+		bypass = true;
+		run(go_on, NULL);
+		bypass = false;
+		file_calls = &file_calls_real;
+		tmp_fini(&lost);
+		tmp_fini(&tmp);
+	}
+	log_threshold = LOG_INFO;
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_call_fails_once),
+		cmocka_unit_test(a_block_cannot_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
