@@ -138,8 +138,15 @@ class Line:
             pass
 
     def take_mail(self, *offers):
-        """Greets, and takes mails until the client leaves; returns their number."""
-        taken = 0
+        """Greets, and takes mails until the client leaves, also without a farewell; returns their number."""
+        self.taken = 0
+        try:
+            self._converse(offers)
+        except OSError:
+            pass
+        return self.taken
+
+    def _converse(self, offers):
         self.say("220 hi")
         while line := self.hear().upper():
             if line.startswith("EHLO"):
@@ -148,10 +155,9 @@ class Line:
                 self.say("354 go")
                 self.hear_text()
                 self.say("250 queued")
-                taken += 1
+                self.taken += 1
             else:
                 self.say("221 bye" if line == "QUIT" else "250 ok")
-        return taken
 
 
 class Peer:
