@@ -1,6 +1,6 @@
 /*
  * See jobs.h. How far a job is, is counted in the store's index, by the job that entries carry, each time somebody asks; what leaves a job for
- * a later one is counted when it leaves. The decisions themselves are the store's: slices of them, with the loop's turn between.
+ * a later one is counted when it leaves. The decisions themselves are bulk.c's.
  */
 #include "dlq/jobs.h"
 
@@ -10,11 +10,10 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "dlq/bulk.h"
 #include "dlq/jobs_file.h"
 #include "task/task.h"
 
-/* Entries that are decided on between two turns of the loop. */
-#define SLICE 1000
 #define PATH_CAP 400
 #define FILE_MAX (256u * 1024)
 
@@ -206,220 +205,6 @@ jobs_has_stream(const struct stream_conf *streams, struct str name)
 	return false;
 }
 
-/* ---- selecting ---- */
-
-struct picked {
-	struct id *ids; /* heap, unless borrowed */
-	size_t n, cap;
-	bool borrowed, failed;
-};
-
-static void
-pick_one(void *arg, const struct dlq_entry *e)
-{
-	struct picked *p = arg;
-
-	if (p->n == p->cap) {
-		size_t cap = p->cap ? 2 * p->cap : 1024;
-		struct id *ids = realloc(p->ids, cap * sizeof(*ids));
-
-		if (ids == NULL) {
-			p->failed = true;
-			return;
-		}
-		p->ids = ids;
-		p->cap = cap;
-	}
-	p->ids[p->n++] = e->id;
-}
-
-/* Oldest first: they have waited longest. */
-static void
-turn_round(struct picked *p)
-{
-	for (size_t i = 0; i < p->n / 2; i++) {
-		struct id id = p->ids[i];
-
-		p->ids[i] = p->ids[p->n - 1 - i];
-		p->ids[p->n - 1 - i] = id;
-	}
-}
-
-static int
-pick(struct jobs *j, const struct jobs_selection *s, struct picked *p)
-{
-	struct dlq_filter f;
-
-	*p = (struct picked){ .borrowed = s->filter == NULL };
-	if (p->borrowed) {
-		p->ids = (struct id *)(uintptr_t)s->ids;
-		p->n = s->n;
-		return 0;
-	}
-	f = *s->filter;
-	if (f.state < 0)
-		f.state = DLQ_PENDING;
-	(void)dlq_list(j->dlq, &f, 0, UINT_MAX, pick_one, p);
-	turn_round(p);
-	return p->failed ? ERR_NOMEM : 0;
-}
-
-static void
-picked_fini(struct picked *p)
-{
-	if (!p->borrowed)
-		free(p->ids);
-}
-
-/* ---- deciding ---- */
-
-/* What the store would say, for a dry run; and what it does not know. */
-static int
-judge(const struct jobs *j, struct id id, bool discard, bool force)
-{
-	struct dlq_entry e;
-
-	if (dlq_find(j->dlq, id, &e) != 0)
-		return ERR_NOT_FOUND;
-	if (e.state == DLQ_REPROCESSING)
-		return discard && force ? 0 : ERR_BUSY;
-	if (e.state != DLQ_PENDING && (discard || !force))
-		return ERR_CONFLICT;
-	if (discard)
-		return 0;
-	if (e.type == DLQ_POISON && !force)
-		return ERR_DENIED;
-	return jobs_has_stream(j->streams, e.stream) ? 0 : ERR_UNSUPPORTED;
-}
-
-static void
-note(struct jobs_result *out, struct id id, int result)
-{
-	if (result == 0) {
-		out->accepted++;
-		return;
-	}
-	out->skipped++;
-	if (out->n_listed < JOBS_SKIPPED_MAX)
-		out->listed[out->n_listed++] = (struct jobs_skipped){ id, result };
-}
-
-enum what { REPROCESS, DISCARD, CANCEL };
-
-/* One slice: those that judge() lets pass go to the store, which has the last word. */
-struct slice {
-	struct id ids[SLICE];
-	int results[SLICE];
-	size_t n;
-};
-
-static int
-decide(struct jobs *j, enum what what, const struct slice *s, int *results,
-    const struct dlq_decision *how)
-{
-	switch (what) {
-	case REPROCESS:
-		return dlq_reprocess(j->dlq, s->ids, s->n, how, results);
-	case DISCARD:
-		return dlq_discard(j->dlq, s->ids, s->n, how, results);
-	default:
-		return dlq_cancel(j->dlq, s->ids, s->n, how, results);
-	}
-}
-
-static int
-decide_slice(struct jobs *j, enum what what, struct slice *s, const struct dlq_decision *how,
-    struct jobs_result *out)
-{
-	int err = s->n == 0 ? 0 : decide(j, what, s, s->results, how);
-
-	for (size_t i = 0; i < s->n && err == 0; i++)
-		note(out, s->ids[i], s->results[i]);
-	return err;
-}
-
-/* n times wait, at most a hundred years. */
-static int64_t
-times(uint64_t n, int64_t wait)
-{
-	const int64_t most = INT64_C(100) * 365 * 86400 * NS_PER_S;
-
-	return wait > 0 && n > (uint64_t)(most / wait) ? most : (int64_t)n * wait;
-}
-
-/* The store spreads the entries of one slice from its due on; a slice's own due follows from how many went before it. Slices end where a batch does, so
- * that the pauses fall in the same places however it is sliced. */
-static struct dlq_decision
-pace(const struct dlq_decision *how, int64_t start, uint64_t before)
-{
-	struct dlq_decision d = *how;
-	int64_t later = 0;
-
-	if (how->batch > 0)
-		later += times(before / how->batch, how->delay);
-	if (how->rate > 0)
-		later += times(before, NS_PER_S) / (int64_t)MIN(how->rate, (uint64_t)NS_PER_S);
-	if (later > 0)
-		d.due = MAX(how->due, start) + later;
-	return d;
-}
-
-/* Whole batches, if they fit. */
-static size_t
-slice_room(enum what what, const struct dlq_decision *how, uint64_t before)
-{
-	uint64_t batch = what == REPROCESS ? how->batch : 0;
-
-	if (batch == 0)
-		return SLICE;
-	if (before % batch > 0 || batch > SLICE)
-		return (size_t)MIN((uint64_t)SLICE, batch - before % batch);
-	return (size_t)(SLICE / batch * batch);
-}
-
-/* Takes from the picked ones, from *at on, until the slice is full. */
-static void
-fill(const struct jobs *j, enum what what, const struct picked *p, size_t *at, size_t room,
-    bool force, struct slice *s, struct jobs_result *out)
-{
-	s->n = 0;
-	while (*at < p->n && s->n < room) {
-		struct id id = p->ids[(*at)++];
-		int verdict = what == CANCEL ? 0 : judge(j, id, what == DISCARD, force);
-
-		if (verdict == 0)
-			s->ids[s->n++] = id;
-		else
-			note(out, id, verdict);
-	}
-}
-
-static int
-work_off(struct jobs *j, enum what what, const struct picked *p, const struct dlq_decision *how,
-    bool dry_run, struct jobs_result *out)
-{
-	struct slice *s = calloc(1, sizeof(*s));
-	int64_t start = clock_wall();
-	size_t at = 0;
-	int err = 0;
-
-	if (s == NULL)
-		return ERR_NOMEM;
-	while (at < p->n && err == 0) {
-		struct dlq_decision d = pace(how, start, out->accepted);
-
-		fill(j, what, p, &at, slice_room(what, how, out->accepted), how->force, s, out);
-		if (dry_run)
-			out->accepted += s->n;
-		else
-			err = decide_slice(j, what, s, &d, out);
-		if (err == 0)
-			err = task_yield();
-	}
-	free(s);
-	return err;
-}
-
 /* ---- jobs ---- */
 
 /* The oldest that is over makes room, else the oldest: its entries go on without it. */
@@ -477,8 +262,8 @@ jobs_reprocess(struct jobs *j, const struct jobs_selection *s, const struct dlq_
     bool dry_run, struct jobs_result *out)
 {
 	struct dlq_decision d = *how;
-	struct picked p;
-	int err = pick(j, s, &p);
+	struct bulk p;
+	int err = bulk_pick(j->dlq, s, &p);
 
 	*out = (struct jobs_result){ .matched = p.n };
 	d.job = no_job;
@@ -488,10 +273,10 @@ jobs_reprocess(struct jobs *j, const struct jobs_selection *s, const struct dlq_
 		save(j);
 	}
 	if (err == 0)
-		err = work_off(j, REPROCESS, &p, &d, dry_run, out);
+		err = bulk_decide(j->dlq, j->streams, BULK_REPROCESS, &p, &d, dry_run, out);
 	if (!id_eq(d.job, no_job))
 		made(j, out);
-	picked_fini(&p);
+	bulk_fini(&p);
 	return err;
 }
 
@@ -499,13 +284,13 @@ int
 jobs_discard(struct jobs *j, const struct jobs_selection *s, const struct dlq_decision *how,
     bool dry_run, struct jobs_result *out)
 {
-	struct picked p;
-	int err = pick(j, s, &p);
+	struct bulk p;
+	int err = bulk_pick(j->dlq, s, &p);
 
 	*out = (struct jobs_result){ .matched = p.n };
 	if (err == 0)
-		err = work_off(j, DISCARD, &p, how, dry_run, out);
-	picked_fini(&p);
+		err = bulk_decide(j->dlq, j->streams, BULK_DISCARD, &p, how, dry_run, out);
+	bulk_fini(&p);
 	return err;
 }
 
@@ -516,7 +301,7 @@ jobs_cancel(struct jobs *j, struct id id, const struct dlq_decision *how, uint64
 	struct jobs_selection s = { .filter = &f };
 	struct jobs_result *out;
 	struct job *job;
-	struct picked p;
+	struct bulk p;
 	int err;
 
 	*cancelled = 0;
@@ -526,11 +311,11 @@ jobs_cancel(struct jobs *j, struct id id, const struct dlq_decision *how, uint64
 		return job ? ERR_CONFLICT : ERR_NOT_FOUND;
 	job->taken_back = true;
 	out = calloc(1, sizeof(*out));
-	err = out ? pick(j, &s, &p) : ERR_NOMEM;
+	err = out ? bulk_pick(j->dlq, &s, &p) : ERR_NOMEM;
 	if (err == 0)
-		err = work_off(j, CANCEL, &p, how, false, out);
+		err = bulk_decide(j->dlq, j->streams, BULK_CANCEL, &p, how, false, out);
 	if (out != NULL) {
-		picked_fini(&p);
+		bulk_fini(&p);
 		*cancelled = out->accepted;
 	}
 	job = find_job(j, id);
@@ -546,7 +331,7 @@ jobs_cancel(struct jobs *j, struct id id, const struct dlq_decision *how, uint64
 /* Those that nobody will take: they are to be sent again by a stream that is not configured. */
 struct strays {
 	const struct jobs *j;
-	struct picked entries, jobs; /* what they are, and the job of each */
+	struct bulk entries, jobs; /* what they are, and the job of each */
 };
 
 static void
@@ -557,9 +342,9 @@ pick_stray(void *arg, const struct dlq_entry *e)
 
 	if (jobs_has_stream(s->j->streams, e->stream))
 		return;
-	pick_one(&s->jobs, &job);
+	bulk_add(&s->jobs, &job);
 	if (!s->jobs.failed)
-		pick_one(&s->entries, e);
+		bulk_add(&s->entries, e);
 }
 
 static void
@@ -589,14 +374,14 @@ take_back_strays(struct jobs *j)
 
 	(void)dlq_list(j->dlq, &f, 0, UINT_MAX, pick_stray, &s);
 	if (out != NULL && s.entries.n > 0) {
-		err = work_off(j, CANCEL, &s.entries, &how, false, out);
+		err = bulk_decide(j->dlq, j->streams, BULK_CANCEL, &s.entries, &how, false, out);
 		count_cancelled(j, &s);
 		log_event(err ? LOG_ERROR : LOG_WARN, "dlq",
 		    "dead letters of streams that are not configured are not sent again",
 		    LOG_I("letters", out->accepted), LOG_ERR(err), LOG_END);
 	}
-	free(s.entries.ids);
-	free(s.jobs.ids);
+	bulk_fini(&s.entries);
+	bulk_fini(&s.jobs);
 	free(out);
 }
 

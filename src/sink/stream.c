@@ -12,6 +12,7 @@
 #include "http/conf.h"
 #include "s3/store.h"
 #include "sink/classify.h"
+#include "sink/retry_conf.h"
 
 #define MESSAGE_RETRIES 3 /* unless the configuration says how many */
 
@@ -233,77 +234,12 @@ set_gzip_level(struct conf *c, const struct conf_node *node, struct conf_scope *
 }
 
 static int
-bad_argument(struct conf *c, const struct conf_node *node, unsigned i, const char *allowed)
-{
-	conf_error(c, node, "invalid argument \"%.*s\" of \"%.*s\", allowed: %s",
-	    STR_ARG(node->args[i]), STR_ARG(node->name), allowed);
-	return ERR_CONFIG;
-}
-
-/* A time of at least a millisecond. */
-static bool
-parse_wait(struct str s, int64_t *out)
-{
-	return conf_parse_time(s, out) == 0 && *out >= NS_PER_MS;
-}
-
-/* "2", "1.5": at least 1, at most 100, three digits behind the point count. */
-static bool
-parse_factor(struct str s, double *out)
-{
-	struct str whole = str_split(&s, '.');
-	uint64_t units, part = 0, scale = 1;
-
-	if (str_to_u64(whole, &units) || units < 1 || units > 100)
-		return false;
-	if (s.p && (s.n > 3 || str_to_u64(s, &part)))
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		scale *= 10;
-	*out = (double)units + (double)part / (double)scale;
-	return true;
-}
-
-static bool
-parse_retry(const struct conf_node *node, unsigned i, struct stream_retry *r)
-{
-	struct str v;
-
-	if (conf_arg_kv(node, i, "max", &v)) {
-		r->max = UINT64_MAX;
-		return str_is(v, "unlimited") || str_to_u64(v, &r->max) == 0;
-	}
-	if (conf_arg_kv(node, i, "initial", &v))
-		return parse_wait(v, &r->initial);
-	if (conf_arg_kv(node, i, "max_interval", &v))
-		return parse_wait(v, &r->max_interval);
-	if (conf_arg_kv(node, i, "multiplier", &v))
-		return parse_factor(v, &r->multiplier);
-	if (conf_arg_kv(node, i, "jitter", &v)) {
-		r->jitter = str_is(v, "on");
-		return r->jitter || str_is(v, "off");
-	}
-	return false;
-}
-
-static int
 set_retry(struct conf *c, const struct conf_node *node, struct conf_scope *scope, void *into)
 {
 	struct stream_scope *ss = into;
-	struct stream_retry *r = &ss->s.retry;
-	struct str max;
 
 	(void)scope;
-	for (unsigned i = 0; i < node->n_args; i++) {
-		if (!parse_retry(node, i, r))
-			return bad_argument(c, node, i,
-			    "max=N or max=unlimited, initial=TIME, max_interval=TIME, "
-			    "multiplier=1 to 100, jitter=on or jitter=off");
-		ss->has_retry_max = ss->has_retry_max || conf_arg_kv(node, i, "max", &max);
-	}
-	if (r->max_interval < r->initial)
-		r->max_interval = r->initial;
-	return 0;
+	return retry_parse(c, node, &ss->s.retry, &ss->has_retry_max);
 }
 
 static int
@@ -312,18 +248,7 @@ set_breaker(struct conf *c, const struct conf_node *node, struct conf_scope *sco
 	struct stream_conf *s = &((struct stream_scope *)into)->s;
 
 	(void)scope;
-	for (unsigned i = 0; i < node->n_args; i++) {
-		struct str v;
-		bool good = false;
-
-		if (conf_arg_kv(node, i, "failures", &v))
-			good = str_to_u64(v, &s->breaker_failures) == 0 && s->breaker_failures > 0;
-		else if (conf_arg_kv(node, i, "open", &v))
-			good = parse_wait(v, &s->breaker_open);
-		if (!good)
-			return bad_argument(c, node, i, "failures=1 or more, open=TIME");
-	}
-	return 0;
+	return breaker_parse(c, node, &s->breaker_failures, &s->breaker_open);
 }
 
 /* ---- what must hold in the end */
