@@ -163,9 +163,11 @@ struct entry *index_find(const struct dlq *d, struct id id); /* also the unborn;
 struct entry *index_new(struct dlq *d, struct id id, const struct frame_letter *l);
 /* Takes it out of everything. */
 void index_remove(struct dlq *d, struct entry *e);
-/* What a durable frame says. live: just committed; else read when the store is opened. 0; ERR_CORRUPT: the contents are of no known form;
+/* apply.c: what a durable frame says. live: just committed; else read when the store is opened. 0; ERR_CORRUPT: the contents are of no known form;
  * ERR_NOMEM. */
 int index_apply(struct dlq *d, const struct frame *f, struct place at, bool live);
+/* The entry's share of the counts, in or out: by 1 or -1. */
+void index_count(struct dlq *d, struct entry *e, int by);
 /* After any change of state, on_way, changing: into the queues it belongs to, out of others. */
 void index_queue(struct dlq *d, struct entry *e);
 /* It is not changing any more. */
