@@ -205,13 +205,13 @@ commit(struct dlq *d)
 		free(c);
 }
 
-/* The task that commits. Nobody has its handle, so it is never cancelled; it ends after d->stopping. */
+/* The task that commits. Nobody has its handle, so it is never cancelled; it ends when commit_stop says so. */
 static void
 writer(void *arg)
 {
 	struct dlq *d = arg;
 
-	while (!d->stopping || !is_empty(d->filling)) {
+	while (!d->writer_ends || !is_empty(d->filling)) {
 		if (is_empty(d->filling)) {
 			(void)waitq_park(&d->work, CLOCK_NEVER);
 			continue;
@@ -242,7 +242,7 @@ commit_start(struct dlq *d)
 void
 commit_stop(struct dlq *d)
 {
-	d->stopping = true;
+	d->writer_ends = true;
 	waitq_wake_all(&d->work);
 	while (!d->writer_gone && waitq_park(&d->idle, CLOCK_NEVER) == OK)
 		continue;

@@ -142,7 +142,8 @@ struct dlq {
 	struct batch *filling;
 	struct active active;
 	struct waitq work, space, settled, idle;
-	bool stopping, writer_gone;
+	bool stopping; /* nothing new is begun; what is under way may still commit */
+	bool writer_ends, writer_gone;
 	int failing; /* the last commit's error, logged */
 	bool tending, tend_started;
 	int64_t tend_after; /* monotonic: not again before, after it failed */

@@ -390,6 +390,42 @@ TEST(statistics_end_with_retention)
 	dlq_close(d);
 }
 
+/* ---- the end ---- */
+
+static void
+tend_task(void *arg)
+{
+	dlq_tend(arg);
+}
+
+static bool
+somebody_waits(const struct dlq *d)
+{
+	return !list_empty(&d->batches[0].waiting) || !list_empty(&d->batches[1].waiting);
+}
+
+/* The last commit that the tidying waits for as the store is closed is not the last one it makes. */
+TEST(closing_lets_the_tidying_end)
+{
+	struct tmp *t = arg;
+	struct dlq *d = open_store(t);
+	char body[200] = "";
+
+	memset(body, 'x', sizeof(body) - 1);
+	d->file_size = 4000;
+	for (unsigned i = 0; i < 60; i++)
+		assert_int_equal(add(d, i, "mail", body), 0);
+	assert_true(d->n_logs >= 3);
+	d->logs[0].damaged = true;
+	assert_int_equal(task_go("tend", tend_task, d, NULL), 0);
+	while (!somebody_waits(d))
+		assert_int_equal(task_yield(), 0);
+	dlq_close(d);
+	d = open_store(t);
+	assert_int_equal(d->by_id.n, 60);
+	dlq_close(d);
+}
+
 int
 main(void)
 {
@@ -406,6 +442,7 @@ main(void)
 		cmocka_unit_test(small_files_are_joined),
 		cmocka_unit_test(statistics_outlive_the_letters),
 		cmocka_unit_test(statistics_end_with_retention),
+		cmocka_unit_test(closing_lets_the_tidying_end),
 	};
 
 	log_threshold = LOG_ERROR;
